@@ -1,0 +1,1 @@
+"""Speech recognition with recurrent acoustic models: waveform to MFCC to CTC to text."""

@@ -1,0 +1,132 @@
+"""Audio files and bytes -> float32 mono at the wanted rate."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from pipeline.errors import InputError
+
+
+class AudioError(InputError):
+    """Audio that cannot be read, or holds nothing usable."""
+
+
+def load_audio(source: str | Path | bytes, sample_rate: int) -> np.ndarray:
+    """Audio of any format, rate and channel count that soundfile reads.
+
+    Args:
+        source: a file's path, or a whole file's bytes.
+        sample_rate: the wanted rate, in hertz.
+
+    Returns:
+        float32 [samples], mono (the mean of the channels), full scale -1..1.
+
+    Raises:
+        AudioError: missing, empty, truncated or not audio; no samples; or samples that are not finite.
+    """
+    name = "audio" if isinstance(source, bytes) else str(source)
+    if isinstance(source, bytes):
+        if not source:
+            raise AudioError(f"{name}: audio wanted, found 0 bytes")
+        source = io.BytesIO(source)
+    else:
+        path = Path(source)
+        if not path.exists():
+            raise AudioError(f"{name}: no such file")
+        if not path.is_file():
+            raise AudioError(f"{name}: an audio file wanted, found a folder")
+        if path.stat().st_size == 0:
+            raise AudioError(f"{name}: audio wanted, found an empty file")
+    problem = "not audio that can be read"
+    try:
+        with soundfile.SoundFile(source) as file:
+            problem = "damaged or truncated"
+            _check_whole(name, file)
+            found_rate = file.samplerate
+            announced = file.frames
+            samples = file.read(dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
+        reason = (getattr(error, "error_string", None) or str(error)).strip().rstrip(".")
+        raise AudioError(f"{name}: {problem} ({reason})") from error
+    if not _ogg_is_whole(source):
+        raise AudioError(f"{name}: truncated, the end of the last page is missing")
+    if 0 < announced < 2**40 and len(samples) < announced:
+        raise AudioError(f"{name}: truncated, {announced} samples announced, {len(samples)} found")
+    return to_mono(samples, found_rate, sample_rate, name)
+
+
+def to_mono(samples: np.ndarray, found_rate: int, sample_rate: int, name: str = "audio") -> np.ndarray:
+    """Samples in memory -> float32 [samples], mono at the wanted rate.
+
+    Args:
+        samples: float [samples] or [samples, channels] in -1..1, or int16 of the same shapes.
+        found_rate: their rate, in hertz.
+        sample_rate: the wanted rate, in hertz.
+        name: what an error calls the audio.
+
+    Raises:
+        AudioError: another type or shape, no samples, or samples that are not finite.
+    """
+    samples = np.asarray(samples)
+    if samples.dtype == np.int16:
+        samples = samples.astype(np.float32) / 32768
+    if samples.dtype.kind != "f":
+        raise AudioError(f"{name}: float samples in -1..1 or int16 ones wanted, found {samples.dtype}")
+    if samples.ndim == 2:
+        samples = samples.mean(axis=1)
+    if samples.ndim != 1:
+        raise AudioError(f"{name}: samples or samples by channels wanted, found {samples.ndim} dimensions")
+    if samples.size == 0:
+        raise AudioError(f"{name}: audio wanted, found 0 samples")
+    bad = np.count_nonzero(~np.isfinite(samples))
+    if bad:
+        raise AudioError(f"{name}: finite samples wanted, found {bad} that are NaN or infinite")
+    samples = samples.astype(np.float32, copy=False)
+    if found_rate != sample_rate:
+        count = samples.size
+        samples = soxr.resample(samples, found_rate, sample_rate)
+        if samples.size == 0:
+            raise AudioError(f"{name}: audio wanted, {count} samples at {found_rate} Hz give none at {sample_rate} Hz")
+    return np.ascontiguousarray(samples, dtype=np.float32)
+
+
+def _check_whole(name: str, file: soundfile.SoundFile) -> None:
+    """libsndfile reads what is left of a truncated file without a word; its log tells."""
+    log = file.extra_info
+    # A writer that streams cannot know the size: it leaves 0 or the largest number, which is no sign of truncation.
+    for announced, found in re.findall(r"^data\s*:\s*(\d+) \(should be (\d+)\)", log, re.MULTILINE):
+        if int(found) < int(announced) < 0x7FFFFF00:
+            raise AudioError(f"{name}: truncated, {announced} bytes of samples announced, {found} found")
+
+
+def _ogg_is_whole(source: str | Path | io.BytesIO) -> bool:
+    """Whether an Ogg stream ends with a whole page that is marked as the last (RFC 3533); true of other formats."""
+    if isinstance(source, io.BytesIO):
+        content = source.getvalue()
+    else:
+        with open(source, "rb") as file:
+            content = file.read(4)
+            if content == b"OggS":
+                content += file.read()
+    if not content.startswith(b"OggS"):
+        return True
+    page = content[content.rfind(b"OggS") :]
+    segments = page[27 : 27 + page[26]] if len(page) > 27 else b""
+    is_last = len(segments) > 0 and page[5] & 4
+    return bool(is_last) and len(page) >= 27 + len(segments) + sum(segments) and len(segments) == page[26]
+
+
+def duration(path: str | Path) -> float:
+    """Seconds that an audio file announces, without reading its samples; 0 if it cannot be opened.
+
+    Reading it is then what raises the error: a list of files is not held up by a bad one.
+    """
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.LibsndfileError, RuntimeError, OSError):
+        return 0.0
+    return info.frames / info.samplerate

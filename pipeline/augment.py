@@ -1,0 +1,74 @@
+"""Augmentation: of waveforms, while batches are made, and of features, in the model."""
+
+import keras
+import numpy as np
+import soxr
+from keras import ops
+
+from pipeline import config
+
+
+def augment_waveform(audio: np.ndarray, augment: config.Augment, random: np.random.Generator) -> np.ndarray:
+    """One utterance, changed as configured.
+
+    Args:
+        audio: float32 [samples], in -1..1.
+        augment: what to change.
+        random: where the choices come from; the same number of draws whatever they are.
+
+    Returns:
+        float32 [other samples]; faster speech has fewer.
+    """
+    speed = random.uniform(*augment.speed) if augment.speed else 1.0
+    gain_db = random.uniform(*augment.gain_db) if augment.gain_db else 0.0
+    if speed != 1.0:
+        audio = soxr.resample(audio, speed, 1.0, quality="LQ")  # as if recorded at `speed` times the rate
+    if gain_db:
+        audio = np.clip(audio * 10 ** (gain_db / 20), -1, 1)
+    return audio.astype(np.float32, copy=False)
+
+
+@keras.saving.register_keras_serializable("pipeline")
+class SpecAugmentation(keras.layers.Layer):
+    """Masks bands of time and of coefficients in training; does nothing otherwise.
+
+    After Park et al., "SpecAugment" (Interspeech 2019), section 2, on normalized MFCCs, where zero is the mean.
+
+    Args:
+        masks: the `spec_augment` section of a configuration.
+        seed: of the random masks.
+
+    Call:
+        values: float32 [batch, frames, coefficients].
+        frames: int32 [batch]. Masks lie inside an utterance's own frames.
+    """
+
+    def __init__(self, masks: config.SpecAugment, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.masks = masks if isinstance(masks, config.SpecAugment) else config.SpecAugment(**masks)
+        self.seed = seed
+        self.random = keras.random.SeedGenerator(seed)
+
+    def get_config(self):
+        return {**super().get_config(), "masks": self.masks.model_dump(), "seed": self.seed}
+
+    def call(self, values, frames, training=False):
+        if not training:
+            return values
+        count, coefficients = ops.shape(values)[1], values.shape[-1]
+        frames = ops.cast(frames, "float32")
+        widest = ops.floor(ops.minimum(float(self.masks.time_width), frames * self.masks.time_share))
+        for _ in range(self.masks.time_masks):
+            values = ops.where(self._band(frames, widest, count)[:, :, None], 0.0, values)
+        everything = ops.full_like(frames, float(coefficients))
+        widest = ops.full_like(frames, float(min(self.masks.coefficient_width, coefficients)))
+        for _ in range(self.masks.coefficient_masks):
+            values = ops.where(self._band(everything, widest, coefficients)[:, None, :], 0.0, values)
+        return values
+
+    def _band(self, length, widest, size):
+        """bool [batch, size]: a band of random width, up to `widest`, at a random place before `length`."""
+        width = ops.floor(keras.random.uniform(ops.shape(length), seed=self.random) * (widest + 1))
+        start = ops.floor(keras.random.uniform(ops.shape(length), seed=self.random) * (length - width + 1))
+        positions = ops.cast(ops.arange(size), "float32")[None, :]
+        return ops.logical_and(positions >= start[:, None], positions < (start + width)[:, None])

@@ -1,0 +1,1 @@
+"""Sources of speech -> utterances -> batches."""

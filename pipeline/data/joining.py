@@ -1,0 +1,47 @@
+"""Connected words from single ones: clips of one speaker, strung together with pauses."""
+
+import functools
+from collections import defaultdict
+
+import numpy as np
+
+from pipeline.config import Join
+from pipeline.data.utterances import Utterance
+
+
+def join(
+    clips: list[Utterance], settings: Join, sample_rate: int, random: np.random.Generator, name: str
+) -> list[Utterance]:
+    """Strings of random clips, each of one speaker, with random pauses before, between and after.
+
+    Speakers take turns, so that all are heard equally often whatever their number of clips. Clips without a speaker
+    count as one speaker's.
+    """
+    by_speaker = defaultdict(list)
+    for clip in clips:
+        by_speaker[clip.speaker].append(clip)
+    speakers = sorted(by_speaker, key=str)
+    strings = []
+    for number in range(settings.utterances):
+        speaker = speakers[number % len(speakers)]
+        count = int(random.integers(*settings.words, endpoint=True))
+        own = by_speaker[speaker]
+        chosen = [own[i] for i in random.integers(len(own), size=count)]
+        pauses = [round(seconds * sample_rate) for seconds in random.uniform(*settings.pause_seconds, size=count + 1)]
+        strings.append(
+            Utterance(
+                name=f"{name}[{number}] of {', '.join(clip.name for clip in chosen)}",
+                transcript=" ".join(clip.transcript for clip in chosen),
+                speaker=speaker,
+                samples=sum(clip.samples for clip in chosen) + sum(pauses),
+                load=functools.partial(_concatenate, chosen, pauses),
+            )
+        )
+    return strings
+
+
+def _concatenate(clips: list[Utterance], pauses: list[int]) -> np.ndarray:
+    parts = [np.zeros(pauses[0], np.float32)]
+    for clip, pause in zip(clips, pauses[1:], strict=True):
+        parts += [clip.load(), np.zeros(pause, np.float32)]
+    return np.concatenate(parts)

@@ -1,0 +1,172 @@
+"""An utterance, and which of a source's utterances can be learnt from."""
+
+import functools
+import hashlib
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import text
+from pipeline.config import Config, Speakers
+from pipeline.errors import InputError
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording and its transcript.
+
+    Attributes:
+        name: what messages call it: a path, or a set's own key.
+        transcript: as the source wrote it.
+        speaker: who speaks; None if the source does not tell.
+        samples: its length at the model's rate, as announced before it is read; 0 if unknown.
+        load: reads the audio, float32 [samples] in -1..1 at the model's rate.
+    """
+
+    name: str
+    transcript: str
+    speaker: str | None
+    samples: int
+    load: Callable[[], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Example:
+    """An utterance in the form that a model learns from: the normalized transcript and its unit ids."""
+
+    utterance: Utterance
+    text: str
+    labels: tuple[int, ...]
+
+
+@dataclass
+class Skipped:
+    """What was left out, and why; nothing is left out without being written down here."""
+
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, reason: str) -> bool:
+        """Returns whether this is news."""
+        new = name not in self.reasons
+        self.reasons[name] = reason
+        return new
+
+    def __len__(self) -> int:
+        return len(self.reasons)
+
+    def summary(self, of: int) -> str:
+        """Such as: skipped 2 of 371 utterances: a.wav (no labels); b.wav (longer than 30 s)."""
+        first = "; ".join(f"{name} ({reason})" for name, reason in list(self.reasons.items())[:3])
+        return f"skipped {len(self)} of {of} utterances: {first}{'; ...' if len(self) > 3 else ''}"
+
+    def save(self, path: Path) -> None:
+        lines = [json.dumps({"audio": name, "reason": reason}) for name, reason in self.reasons.items()]
+        path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def take_speakers(utterances: Iterable[Utterance], speakers: Speakers) -> list[Utterance]:
+    """The utterances of the speakers that a source is to give.
+
+    Raises:
+        InputError: speakers are chosen, but an utterance does not tell its speaker or a named one does not occur.
+    """
+    if speakers == Speakers():
+        return list(utterances)
+    utterances = list(utterances)
+    known = {utterance.speaker for utterance in utterances}
+    unknown = next((utterance.name for utterance in utterances if utterance.speaker is None), None)
+    if unknown is not None:
+        raise InputError(f"{unknown}: a speaker wanted, because the source chooses among speakers; found none")
+    for name in [*(speakers.include or []), *speakers.exclude]:
+        if name not in known:
+            raise InputError(f"speakers: {name!r} does not occur; there are {', '.join(sorted(known)[:20])}")
+    low, high = speakers.share
+
+    def taken(speaker: str) -> bool:
+        if speaker in speakers.exclude or (speakers.include is not None and speaker not in speakers.include):
+            return False
+        place = _place(speaker)
+        return low <= place < high or place == high == 1.0
+
+    return [utterance for utterance in utterances if taken(utterance.speaker)]
+
+
+def _place(speaker: str) -> float:
+    """A speaker's fixed place in 0..1."""
+    return int.from_bytes(hashlib.sha256(speaker.encode()).digest()[:6], "big") / 2**48
+
+
+def check_speakers(splits: dict[str, Iterable[Utterance]], allow_shared: bool) -> None:
+    """Raises: InputError: a speaker is in two splits, unless that is asked for."""
+    if allow_shared:
+        return
+    seen: dict[str, str] = {}
+    for split, utterances in splits.items():
+        for speaker in sorted({u.speaker for u in utterances if u.speaker is not None}):
+            if speaker in seen:
+                raise InputError(
+                    f"speaker {speaker!r} is both in data.{seen[speaker]} and data.{split}: results would not tell how "
+                    "the model does on speakers it never heard. Choose others, or set data.allow_shared_speakers"
+                )
+            seen[speaker] = split
+
+
+def normalizer(settings: Config) -> Callable[[str], str]:
+    """The configured normalization of transcripts."""
+    return functools.partial(text.normalize, **settings.text.model_dump())
+
+
+def learnable(utterances: Iterable[Utterance], settings: Config, units: text.Units, skipped: Skipped) -> list[Example]:
+    """The utterances whose transcripts the units spell and whose frames hold them; the others go into `skipped`.
+
+    Raises:
+        InputError: a symbol outside the units, if the configuration says `units.unknown: error`; or nothing is left.
+    """
+    normalize = normalizer(settings)
+    longest = settings.data.longest_seconds * settings.features.sample_rate
+    examples = []
+    total = 0
+    for utterance in utterances:
+        total += 1
+        transcript = normalize(utterance.transcript)
+        try:
+            labels = tuple(units.encode(transcript))
+        except text.UnknownSymbol as error:
+            if settings.units.unknown == "error":
+                raise InputError(f"{utterance.name}: {error}") from error
+            skipped.add(utterance.name, str(error))
+            continue
+        problem = unlearnable(labels, utterance.samples, settings) if utterance.samples else None
+        if utterance.samples > longest:
+            problem = f"longer than {settings.data.longest_seconds:g} s"
+        if problem:
+            skipped.add(utterance.name, problem)
+        else:
+            examples.append(Example(utterance, transcript, labels))
+    if not examples:
+        reasons = "; ".join(
+            f"{reason} ({count} times)" for reason, count in Counter(skipped.reasons.values()).most_common(3)
+        )
+        raise InputError(f"none of {total} utterances can be learnt from: {reasons or 'there are none'}")
+    return examples
+
+
+def unlearnable(labels: tuple[int, ...], samples: int, settings: Config) -> str | None:
+    """Why CTC cannot align so many samples with the labels; None if it can."""
+    frames, needed = settings.features.network_frames(samples), frames_needed(labels)
+    if frames >= needed:
+        return None
+    return (
+        f"{samples / settings.features.sample_rate:.2f} s give {frames} frames, its {len(labels)} labels need {needed}"
+    )
+
+
+def frames_needed(labels: tuple[int, ...]) -> int:
+    """The fewest frames that CTC can align labels with: one each, and a blank between equal neighbours."""
+    repeats = sum(label == following for label, following in itertools.pairwise(labels))
+    return max(1, len(labels) + repeats)

@@ -1,0 +1,1 @@
+"""How well transcripts match. No Keras."""

@@ -1,0 +1,73 @@
+"""A recognizer's error rates on utterances."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.audio import AudioError
+from pipeline.data.utterances import Skipped, Utterance
+from pipeline.errors import InputError
+from pipeline.evaluation.error_rate import ErrorRates, error_rates
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An utterance with what was said and what was heard, both normalized."""
+
+    name: str
+    reference: str
+    hypothesis: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`real_time_factor` is seconds of recognition, without reading files, a second of audio."""
+
+    rates: ErrorRates
+    heard: list[Heard]
+    audio_seconds: float
+    real_time_factor: float
+
+
+def evaluate(
+    transcribe: Callable[[np.ndarray], str],
+    utterances: Iterable[Utterance],
+    sample_rate: int,
+    normalize: Callable[[str], str],
+    skipped: Skipped,
+) -> Evaluation:
+    """One utterance after another, as a user would have them recognized.
+
+    Args:
+        transcribe: float32 [samples] -> text.
+        utterances: with references; those that cannot be read go into `skipped`.
+        sample_rate: of the samples.
+        normalize: what references and hypotheses go through before they are compared.
+        skipped: see above.
+
+    Raises:
+        InputError: no utterance could be read, or no reference has a word.
+    """
+    heard: list[Heard] = []
+    samples, seconds = 0, 0.0
+    for utterance in utterances:
+        try:
+            audio = utterance.load()
+        except AudioError as error:
+            skipped.add(utterance.name, str(error))
+            continue
+        if not heard:
+            transcribe(audio)  # the first call also prepares the model
+        begin = time.perf_counter()
+        hypothesis = transcribe(audio)
+        seconds += time.perf_counter() - begin
+        samples += len(audio)
+        heard.append(Heard(utterance.name, normalize(utterance.transcript), normalize(hypothesis)))
+    if not heard:
+        raise InputError(f"no utterance could be read: {skipped.summary(len(skipped))}")
+    if not any(item.reference for item in heard):
+        raise InputError("at least one reference with words wanted, found none: there is nothing to rate")
+    rates = error_rates([item.reference for item in heard], [item.hypothesis for item in heard])
+    return Evaluation(rates, heard, samples / sample_rate, seconds * sample_rate / samples)

@@ -1,0 +1,1 @@
+"""A run -> a folder that recognizes speech by itself."""

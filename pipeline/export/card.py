@@ -1,0 +1,77 @@
+"""The card of an exported model: what it is, what it was made from, how well it does, what it cannot."""
+
+from pathlib import Path
+
+from pipeline.config import Config
+from pipeline.text import Units
+
+_CARD = """\
+# {name}
+
+{description}
+
+| | |
+|---|---|
+| network | {layers} layers of {width} {cell}{directions}, {parameters:,} parameters |
+| hears | mono speech at {rate} Hz (other rates are converted by `scripts/transcribe.py`) |
+| writes | {count} {kind}: {symbols} |
+| trained on | {sources} |
+| licences | {licence} |
+
+## How well it does
+
+On its validation data, whose speakers it was not trained on{caveat}, greedy decoding gave a word error rate of
+{wer:.1%} and a character error rate of {cer:.1%}. The epoch (number {epoch}) was chosen by that data, so
+expect a little less elsewhere. Measured by, and repeated with:
+
+```
+python scripts/train.py CONFIG           # the configuration is assets/config.yaml
+python scripts/export.py RUN {out}
+```
+
+On other speech, with a manifest of recordings and what is said in them:
+
+```
+python scripts/evaluate.py --model {out} MANIFEST
+```
+
+## Limits
+
+It writes what its {kind} can spell and knows no language beyond what it heard in training: other words, accents,
+microphones and noise will raise its error rate. It always answers, also to what is not speech: look at the confidence.
+"""
+
+
+def card(settings: Config, units: Units, parameters: int, metrics: dict, out: Path) -> str:
+    """Markdown. `metrics` is the object of the exported epoch in the run's metrics.json."""
+    shown = [repr(symbol) if symbol == " " else symbol for symbol in units.symbols[:60]]
+    return _CARD.format(
+        name=settings.name,
+        description=settings.description or "A speech recognizer.",
+        layers=settings.model.layers,
+        width=settings.model.units,
+        cell=settings.model.cell,
+        directions=" in each direction" if settings.model.bidirectional else "",
+        parameters=parameters,
+        rate=settings.features.sample_rate,
+        count=len(units.symbols),
+        kind=units.kind,
+        symbols=" ".join(shown) + (" ..." if len(units.symbols) > len(shown) else ""),
+        sources="; ".join(_source(source) for source in settings.data.train),
+        licence=settings.licence or "not stated in the configuration",
+        caveat=" (or may have been: the configuration allows shared speakers)"
+        if settings.data.allow_shared_speakers
+        else "",
+        wer=metrics["wer"],
+        cer=metrics["cer"],
+        epoch=metrics["epoch"],
+        out=out.as_posix(),
+    )
+
+
+def _source(source) -> str:
+    if source.kind == "manifest":
+        return f"the recordings in `{source.path}`"
+    if source.kind == "tfds":
+        return f"TensorFlow Datasets `{source.name}`, split `{source.split}`"
+    return f"{source.utterances} utterances synthesized by espeak-ng"

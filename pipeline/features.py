@@ -1,0 +1,177 @@
+"""Waveform -> MFCC -> normalized, stacked frames, as layers on batches with true lengths.
+
+What lies past an utterance's length changes none of its features, and features past its frames are zero.
+"""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from pipeline import config
+
+LOWEST_POWER = 1e-10
+"""Power under which librosa.power_to_db stops: -100 dB."""
+DELTA_WIDTH = 9
+"""Frames that a delta is fitted to; librosa.feature.delta's default."""
+
+
+@keras.saving.register_keras_serializable("pipeline")
+class MFCC(keras.layers.Layer):
+    """Mel-frequency cepstral coefficients as `librosa.feature.mfcc` computes them, and optionally their deltas.
+
+    The power spectrum of each frame goes through librosa's own mel matrix, into decibels, and through an orthonormal
+    DCT-II. Deltas are Savitzky-Golay derivatives (`librosa.feature.delta(mode="nearest")`).
+
+    Args:
+        features: the `features` section of a configuration.
+
+    Call:
+        audio: float32 [batch, samples], in -1..1.
+        lengths: int32 [batch], in samples.
+        Returns float32 [batch, frames, coefficients * (1 + deltas)] and int32 [batch], the true frames of each
+        utterance: 1 + (n - n_fft) // hop of n samples, or with `centre` 1 + n // hop; none of no samples.
+    """
+
+    def __init__(self, features: config.Features, **kwargs):
+        super().__init__(**kwargs)
+        self.features = features if isinstance(features, config.Features) else config.Features(**features)
+        self.window, self.mel_matrix, self.cosines = _constants(self.features)
+
+    def get_config(self):
+        return {**super().get_config(), "features": self.features.model_dump()}
+
+    def call(self, audio, lengths):
+        n_fft, hop = self.features.n_fft, self.features.hop_samples
+        lengths = ops.cast(lengths, "int32")
+        audio = ops.where(_within(audio, lengths), audio, 0.0)
+        before = n_fft // 2 if self.features.centre else 0
+        audio = ops.pad(audio, [[0, 0], [before, n_fft]])  # at least one frame, if of zeros, even of no samples
+        spectrum = ops.rfft(ops.extract_sequences(audio, n_fft, hop) * self.window)
+        power = ops.square(spectrum[0]) + ops.square(spectrum[1])  # [batch, frames, 1 + n_fft // 2]
+        if self.features.centre:
+            frames = ops.where(lengths > 0, 1 + lengths // hop, 0)
+        else:
+            frames = ops.maximum(0, 1 + (lengths - n_fft) // hop)
+
+        log_mel = (10 / math.log(10)) * ops.log(ops.maximum(ops.matmul(power, self.mel_matrix), LOWEST_POWER))
+        if self.features.top_db is not None:
+            inside = _within(log_mel, frames)[:, :, None]
+            peak = ops.max(ops.where(inside, log_mel, 10 * math.log10(LOWEST_POWER)), axis=(1, 2), keepdims=True)
+            log_mel = ops.maximum(log_mel, peak - self.features.top_db)
+        mfcc = ops.matmul(log_mel, self.cosines)
+        parts = [mfcc, *(_delta(mfcc, frames, order) for order in range(1, 1 + self.features.deltas))]
+        values = ops.concatenate(parts, axis=-1) if len(parts) > 1 else mfcc
+        return ops.where(_within(values, frames)[:, :, None], values, 0.0), frames
+
+
+@keras.saving.register_keras_serializable("pipeline")
+class Normalization(keras.layers.Layer):
+    """Mean 0 and variance 1 for each coefficient.
+
+    Args:
+        kind: "global", by statistics set with `set_statistics` (can stream); "utterance", by those of each
+            utterance's own frames (cannot); or "none".
+
+    Call:
+        values: float32 [batch, frames, coefficients].
+        frames: int32 [batch].
+        Returns float32 [batch, frames, coefficients], zero past each utterance's frames.
+    """
+
+    def __init__(self, kind: str = "global", **kwargs):
+        super().__init__(**kwargs)
+        self.kind = kind
+
+    def get_config(self):
+        return {**super().get_config(), "kind": self.kind}
+
+    def build(self, shape, *_):
+        if self.kind == "global":
+            self.mean = self.add_weight(name="mean", shape=shape[-1:], initializer="zeros", trainable=False)
+            self.variance = self.add_weight(name="variance", shape=shape[-1:], initializer="ones", trainable=False)
+
+    def set_statistics(self, mean: np.ndarray, variance: np.ndarray) -> None:
+        """float [coefficients] each, of the training data."""
+        self.mean.assign(mean)
+        self.variance.assign(variance)
+
+    def call(self, values, frames):
+        if self.kind == "none":
+            return values
+        inside = _within(values, frames)[:, :, None]
+        if self.kind == "global":
+            mean, variance = self.mean, self.variance
+        else:
+            count = ops.cast(ops.maximum(frames, 1), values.dtype)[:, None, None]
+            mean = ops.sum(ops.where(inside, values, 0.0), axis=1, keepdims=True) / count
+            variance = ops.sum(ops.where(inside, ops.square(values - mean), 0.0), axis=1, keepdims=True) / count
+        return ops.where(inside, (values - mean) * ops.rsqrt(variance + 1e-5), 0.0)
+
+
+@keras.saving.register_keras_serializable("pipeline")
+class StackFrames(keras.layers.Layer):
+    """Joins `stack` neighbouring frames, every `stride` frames: a shorter sequence of richer inputs.
+
+    Call:
+        values: float32 [batch, frames, coefficients].
+        frames: int32 [batch].
+        Returns float32 [batch, stacked frames, stack * coefficients], at least one frame long, and int32 [batch].
+    """
+
+    def __init__(self, stack: int = 3, stride: int = 3, **kwargs):
+        super().__init__(**kwargs)
+        self.stack, self.stride = stack, stride
+
+    def get_config(self):
+        return {**super().get_config(), "stack": self.stack, "stride": self.stride}
+
+    def call(self, values, frames):
+        span = (ops.shape(values)[1] // self.stride) * self.stride + 1
+        values = ops.pad(values, [[0, 0], [0, self.stack], [0, 0]])
+        stacked = ops.concatenate([values[:, i : i + span : self.stride] for i in range(self.stack)], axis=-1)
+        return stacked, ops.maximum(0, 1 + (frames - self.stack) // self.stride)
+
+
+def _within(values, lengths):
+    """bool [batch, time]: which steps of values [batch, time, ...] lie inside their utterance."""
+    return ops.arange(ops.shape(values)[1])[None, :] < ops.cast(lengths, "int32")[:, None]
+
+
+def _delta(values, frames, order):
+    """The derivative along time by a polynomial fit, the first and last frame repeated past the ends."""
+    half = DELTA_WIDTH // 2
+    positions = np.vander(np.arange(-half, half + 1), order + 1, increasing=True)
+    weights = math.factorial(order) * np.linalg.pinv(positions)[order]
+    count = ops.shape(values)[1]
+    last = ops.maximum(frames - 1, 0)[:, None]
+    time = ops.arange(count)[None, :]
+    near = [ops.maximum(0, ops.minimum(time + offset, last)) for offset in range(-half, half + 1)]
+    return sum(
+        float(weight) * ops.take_along_axis(values, index[:, :, None], axis=1)
+        for weight, index in zip(weights, near, strict=True)
+    )
+
+
+def _constants(features: config.Features) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Window [n_fft], mel matrix [1 + n_fft // 2, mels] and cosine matrix [mels, coefficients], float32."""
+    import librosa
+
+    window = librosa.util.pad_center(
+        librosa.filters.get_window(features.window, features.window_samples, fftbins=True), size=features.n_fft
+    )
+    mel = librosa.filters.mel(
+        sr=features.sample_rate,
+        n_fft=features.n_fft,
+        n_mels=features.mels,
+        fmin=features.low_hz,
+        fmax=features.high_hz,
+        htk=features.mel_scale == "htk",
+    )
+    k, m = np.arange(features.coefficients), np.arange(features.mels)
+    cosines = math.sqrt(2 / features.mels) * np.cos(np.pi / features.mels * (m[:, None] + 0.5) * k[None, :])
+    cosines[:, 0] /= math.sqrt(2)
+    if features.lifter:
+        cosines = cosines * (1 + features.lifter / 2 * np.sin(np.pi * (k + 1) / features.lifter))
+    return window.astype(np.float32), mel.T.astype(np.float32), cosines.astype(np.float32)

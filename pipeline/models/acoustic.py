@@ -1,0 +1,79 @@
+"""The acoustic model: waveform -> MFCC -> stacked frames -> recurrent layers -> a score for every unit."""
+
+import keras
+from keras import ops
+
+from pipeline import config
+from pipeline.augment import SpecAugmentation
+from pipeline.ctc import ctc_loss, is_feasible
+from pipeline.features import MFCC, Normalization, StackFrames
+from pipeline.models.recurrent import Bidirectional, make_cell
+
+
+class AcousticModel(keras.Model):
+    """Scores units frame by frame, and learns to by CTC.
+
+    Args:
+        settings: the whole configuration.
+        units: how many units, the blank included.
+        portable: built of operations that any machine has, for export.
+
+    Call:
+        {"audio": float32 [batch, samples] in -1..1, "lengths": int32 [batch], in samples}.
+        Returns {"logits": float32 [batch, frames, units], "frames": int32 [batch]}.
+
+    Example:
+        model = AcousticModel(load_config("configs/quickstart.yaml"), units=28)
+        model({"audio": np.zeros((1, 16000), "float32"), "lengths": np.array([16000], "int32")})["logits"]
+    """
+
+    def __init__(self, settings: config.Config, units: int, portable: bool = False):
+        super().__init__(name="acoustic_model")
+        shape = settings.model
+        self.mfcc = MFCC(settings.features, name="mfcc")
+        self.normalization = Normalization(settings.features.normalization, name="normalization")
+        self.spec_augment = SpecAugmentation(settings.spec_augment, seed=settings.seed, name="spec_augment")
+        self.stack = StackFrames(settings.features.stack, settings.features.stride, name="stack")
+        self.norms, self.recurrent, self.dropouts = [], [], []
+        for number in range(shape.layers):
+            if shape.layer_normalization:
+                self.norms.append(keras.layers.LayerNormalization(name=f"norm_{number}"))
+            name = f"recurrent_{number}"
+            layer = make_cell(shape.cell, shape.units, portable, name)
+            if shape.bidirectional:
+                backward = make_cell(shape.cell, shape.units, portable, "backward")
+                layer = Bidirectional(layer, backward, name=name)
+            self.recurrent.append(layer)
+            self.dropouts.append(keras.layers.Dropout(shape.dropout, seed=settings.seed + 1 + number))
+        self.logits = keras.layers.Dense(units, name="logits", dtype="float32")
+        self.infeasible = keras.metrics.Sum(name="infeasible")
+        silence = {"audio": ops.zeros((1, settings.features.sample_rate)), "lengths": ops.ones((1,), "int32")}
+        self(silence)  # creates the weights
+
+    def call(self, inputs, training=False):
+        values, frames = self.front_end(inputs["audio"], inputs["lengths"])
+        return self.encode(values, frames, training)
+
+    def front_end(self, audio, lengths):
+        """Normalized features float32 [batch, frames, coefficients] and their true lengths int32 [batch]."""
+        values, frames = self.mfcc(audio, lengths)
+        return self.normalization(values, frames), frames
+
+    def encode(self, values, frames, training=False):
+        """Scores of normalized features; the second half of `call`."""
+        values = self.spec_augment(values, frames, training=training)
+        values, frames = self.stack(values, frames)
+        for number, (recurrent, dropout) in enumerate(zip(self.recurrent, self.dropouts, strict=True)):
+            if self.norms:
+                values = self.norms[number](values)
+            values = recurrent(values, frames) if isinstance(recurrent, Bidirectional) else recurrent(values)
+            values = dropout(values, training=training)
+        return {"logits": self.logits(values), "frames": frames}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Mean CTC loss, in nats an utterance, of the utterances that can be aligned; the others are counted."""
+        labels, label_lengths = y["labels"], y["label_lengths"]
+        nats = ctc_loss(labels, y_pred["logits"], label_lengths, y_pred["frames"])
+        feasible = ops.cast(is_feasible(labels, label_lengths, y_pred["frames"]), "float32")
+        self.infeasible.update_state(1.0 - feasible)
+        return ops.sum(nats) / ops.maximum(ops.sum(feasible), 1.0)

@@ -1,0 +1,77 @@
+"""The recurrent cells, by name. A new cell is one registered function."""
+
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+from pipeline.errors import InputError
+
+Cell = Callable[[int, bool, str], keras.layers.Layer]
+"""(units, portable, name) -> a layer from [batch, frames, inputs] to [batch, frames, units] that sees only the past."""
+
+CELLS: dict[str, Cell] = {}
+
+
+def register(name: str) -> Callable[[Cell], Cell]:
+    """Makes a cell known under a name, for `model.cell` in a configuration."""
+
+    def add(cell: Cell) -> Cell:
+        CELLS[name] = cell
+        return cell
+
+    return add
+
+
+# `portable` asks for operations that any machine has. With a GPU in sight Keras would otherwise trace cuDNN's into an
+# export, which then does not run on a CPU.
+
+
+@register("simple_rnn")
+def simple_rnn(units: int, portable: bool, name: str) -> keras.layers.Layer:
+    """h_t = tanh(W x_t + U h_{t-1} + b); Elman, "Finding structure in time" (1990)."""
+    return keras.layers.SimpleRNN(units, return_sequences=True, name=name)
+
+
+@register("lstm")
+def lstm(units: int, portable: bool, name: str) -> keras.layers.Layer:
+    """Input, forget and output gates around a cell state; Gers et al., "Learning to forget" (2000)."""
+    return keras.layers.LSTM(units, return_sequences=True, use_cudnn=False if portable else "auto", name=name)
+
+
+@register("gru")
+def gru(units: int, portable: bool, name: str) -> keras.layers.Layer:
+    """Update and reset gates on the one hidden state; Cho et al. (2014), in cuDNN's `reset_after` form."""
+    return keras.layers.GRU(units, return_sequences=True, use_cudnn=False if portable else "auto", name=name)
+
+
+def make_cell(cell: str, units: int, portable: bool, name: str) -> keras.layers.Layer:
+    """Raises: InputError: no such cell is registered."""
+    if cell not in CELLS:
+        raise InputError(f"model.cell = {cell!r}: one of {', '.join(CELLS)} wanted")
+    return CELLS[cell](units, portable, name)
+
+
+class Bidirectional(keras.layers.Layer):
+    """One layer reads an utterance forward, another from its true end; their outputs are joined.
+
+    Call:
+        values: float32 [batch, frames, inputs].
+        frames: int32 [batch].
+        Returns float32 [batch, frames, 2 * units].
+    """
+
+    def __init__(self, forward: keras.layers.Layer, backward: keras.layers.Layer, **kwargs):
+        super().__init__(**kwargs)
+        self.forward, self.backward = forward, backward
+
+    def call(self, values, frames):
+        backward = _reverse(self.backward(_reverse(values, frames)), frames)
+        return ops.concatenate([self.forward(values), backward], axis=-1)
+
+
+def _reverse(values, frames):
+    """Each utterance's own frames from last to first; what lies past them stays."""
+    time = ops.arange(ops.shape(values)[1])[None, :]
+    index = ops.where(time < frames[:, None], frames[:, None] - 1 - time, time)
+    return ops.take_along_axis(values, index[:, :, None], axis=1)

@@ -1,0 +1,112 @@
+"""Transcripts and the units they are spelled in: characters or words, and the blank."""
+
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.errors import InputError
+
+BLANK = "<blank>"
+SPACE = "<space>"
+"""How the space, which an editor would not show, stands in a file of units."""
+
+
+class UnknownSymbol(InputError):
+    """A transcript holds something that the units cannot spell."""
+
+
+def normalize(text: str, lowercase: bool = True, remove: str = "", replace: dict[str, str] | None = None) -> str:
+    """A transcript in the form that training and evaluation compare: NFC, single spaces, and as configured.
+
+    >>> normalize("Hello,  World!", remove=",!")
+    'hello world'
+    """
+    text = unicodedata.normalize("NFC", text)
+    if lowercase:
+        text = text.lower()
+    for old, new in (replace or {}).items():
+        text = text.replace(old, new)
+    text = text.translate({ord(character): None for character in remove})
+    # Lowercasing and removing may leave letter and accent apart that are one character.
+    return unicodedata.normalize("NFC", " ".join(text.split()))
+
+
+class Units:
+    """The inventory that a model spells in. Unit 0 is the blank; the symbols follow.
+
+    Args:
+        kind: "characters" or "words".
+        symbols: characters (the space among them, if used) or words, each once.
+
+    >>> units = Units("characters", [" ", "a", "b"])
+    >>> units.encode("ab a")
+    [2, 3, 1, 2]
+    >>> units.decode([2, 3, 1, 2])
+    'ab a'
+    """
+
+    def __init__(self, kind: str, symbols: Iterable[str]):
+        self.kind = kind
+        self.symbols = list(symbols)
+        for symbol in self.symbols:
+            if kind == "characters" and (len(symbol) != 1 or (symbol.isspace() and symbol != " ")):
+                raise InputError(f"units: single characters wanted, of spaces only ' ', found {symbol!r}")
+            if kind == "words" and (not symbol or symbol.split() != [symbol]):
+                raise InputError(f"units: words without spaces wanted, found {symbol!r}")
+        if not self.symbols:
+            raise InputError("units: at least one symbol wanted, found none (are all transcripts empty?)")
+        twice = sorted({symbol for symbol in self.symbols if self.symbols.count(symbol) > 1})
+        if twice:
+            raise InputError(f"units: each symbol once wanted, found {twice[0]!r} again")
+        self._ids = {symbol: number for number, symbol in enumerate(self.symbols, start=1)}
+
+    @classmethod
+    def of_texts(cls, kind: str, texts: Iterable[str]) -> "Units":
+        """The units that spell all the texts, sorted."""
+        return cls(kind, sorted({symbol for text in texts for symbol in _split(kind, text)}))
+
+    def __len__(self) -> int:
+        """The number of units, the blank included."""
+        return 1 + len(self.symbols)
+
+    def encode(self, text: str) -> list[int]:
+        """The text's unit ids.
+
+        Raises:
+            UnknownSymbol: it holds a symbol that is not among the units.
+        """
+        try:
+            return [self._ids[symbol] for symbol in _split(self.kind, text)]
+        except KeyError as error:
+            raise UnknownSymbol(f"{text!r} has {error.args[0]!r}, which is not among the units") from error
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of unit ids; the blank has none."""
+        separator = "" if self.kind == "characters" else " "
+        text = separator.join(self.symbols[number - 1] for number in ids if number)
+        return " ".join(text.split())
+
+    def save(self, path: str | Path) -> None:
+        """One unit a line, in the order of their ids, the kind in the first line."""
+        lines = [f"# {self.kind}", BLANK, *(SPACE if symbol == " " else symbol for symbol in self.symbols)]
+        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Units":
+        """Raises: InputError: the file is missing, or not one that `save` wrote."""
+        try:
+            lines = Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        except OSError as error:
+            raise InputError(f"{path}: a file of units wanted, {error.strerror.lower()}") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: a file of units wanted, found bytes that are not UTF-8") from error
+        kind = lines[0].removeprefix("# ")
+        if kind not in ("characters", "words") or lines[1:2] != [BLANK]:
+            raise InputError(
+                f"{path}: '# characters' or '# words' and {BLANK} wanted in the first lines, found {lines[:2]}"
+            )
+        return cls(kind, [" " if kind == "characters" and line == SPACE else line for line in lines[2:]])
+
+
+def _split(kind: str, text: str) -> Iterable[str]:
+    return text if kind == "characters" else text.split()

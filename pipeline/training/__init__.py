@@ -1,0 +1,1 @@
+"""A configuration -> a run: fit, callbacks, checkpoints."""

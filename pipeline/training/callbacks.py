@@ -1,0 +1,171 @@
+"""What happens around the batches and epochs of a training."""
+
+import math
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from pipeline.config import Config
+from pipeline.ctc import ctc_loss
+from pipeline.data.batches import Batches
+from pipeline.decoding.greedy import greedy
+from pipeline.errors import PipelineError
+from pipeline.evaluation.error_rate import error_rates
+from pipeline.inspection.tensorboard import TensorBoardLog
+from pipeline.text import Units
+from pipeline.training.checkpoint import load_checkpoint, save_checkpoint
+from pipeline.training.run import Run, write_json
+
+_CURVES = {
+    "loss": "loss/train",
+    "val_loss": "loss/valid",
+    "cer": "error rate/characters",
+    "wer": "error rate/words",
+    "learning_rate": "optimizer/learning rate",
+    "gradient_norm": "optimizer/gradient norm, mean",
+    "gradient_norm_max": "optimizer/gradient norm, largest",
+    "audio_seconds_per_second": "throughput/seconds of audio a second",
+}
+"""What TensorBoard calls the values of an epoch."""
+
+
+class EpochOrder(keras.callbacks.Callback):
+    """Tells the batches which epoch they are of, so that a training that goes on sees what it would have seen."""
+
+    def __init__(self, batches: Batches):
+        super().__init__()
+        self._batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._batches.epoch = epoch
+
+
+class Vitals(keras.callbacks.Callback):
+    """Stops a training whose loss or gradient is not finite; logs the gradient's norm, learning rate, throughput."""
+
+    def __init__(self, batches: Batches):
+        super().__init__()
+        self._batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch, self._norms, self._begin = epoch, [], time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        norm = float(self.model.optimizer.gradient_norm)
+        self._norms.append(norm)
+        for name, value in (("loss", float(logs["loss"])), ("gradient's norm", norm)):
+            if not math.isfinite(value):
+                examples, _ = self._batches.delivered[batch]
+                names = ", ".join(example.utterance.name for example in examples[:4])
+                raise PipelineError(
+                    f"the {name} is {value} in epoch {self._epoch + 1}, batch {batch + 1} ({len(examples)} utterances: "
+                    f"{names}{', ...' if len(examples) > 4 else ''}); a lower training.learning_rate or "
+                    "training.clip_norm may help; the last epoch's checkpoint is kept"
+                )
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["gradient_norm"] = float(np.mean(self._norms))
+        logs["gradient_norm_max"] = float(np.max(self._norms))
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs["seconds"] = time.perf_counter() - self._begin
+        logs["audio_seconds"] = sum(seconds for _, seconds in self._batches.delivered)
+        logs["audio_seconds_per_second"] = logs["audio_seconds"] / logs["seconds"]
+
+
+class Validation(keras.callbacks.Callback):
+    """Logs the loss and error rates on the validation data, by the averaged weights if there are any.
+
+    Attributes:
+        references, hypotheses: normalized texts of the last epoch.
+    """
+
+    def __init__(self, batches: Batches, units: Units, settings: Config):
+        super().__init__()
+        self._batches, self._units, self._settings = batches, units, settings
+        self.references: list[str] = []
+        self.hypotheses: list[str] = []
+        self._step = tf.function(self._score, reduce_retracing=True)
+
+    def on_epoch_end(self, epoch, logs=None):
+        with self.model.optimizer.averaged():
+            nats = self._transcribe()
+        rates = error_rates(self.references, self.hypotheses)
+        logs.update(val_loss=float(np.mean(nats)), cer=rates.cer, wer=rates.wer)
+
+    def _transcribe(self) -> list[float]:
+        nats, self.references, self.hypotheses = [], [], []
+        frame_seconds = self._settings.features.frame_seconds
+        for examples, (inputs, labels) in self._batches.of_epoch(0):
+            log_probs, frames, losses = self._step(inputs, labels)
+            nats.extend(losses.numpy())
+            for example, scores, count in zip(examples, log_probs.numpy(), frames.numpy(), strict=True):
+                heard = greedy(scores[:count], self._units.symbols, self._units.kind, frame_seconds)
+                self.references.append(example.text)
+                self.hypotheses.append(heard.text)
+        return nats
+
+    def _score(self, inputs, labels):
+        outputs = self.model(inputs, training=False)
+        nats = ctc_loss(labels["labels"], outputs["logits"], labels["label_lengths"], outputs["frames"])
+        return ops.log_softmax(outputs["logits"]), outputs["frames"], nats
+
+
+class Keeper(keras.callbacks.Callback):
+    """Writes down each epoch: checkpoints, metrics.json, TensorBoard; ends a training that gets no better.
+
+    Comes after the callbacks that log what it writes. A kill at any moment loses the epoch under way and no other.
+
+    Attributes:
+        epochs: one object an epoch.
+        best: the one with the lowest character error rate, of which checkpoints/best is.
+    """
+
+    def __init__(self, run: Run, settings: Config, validation: Validation, on_epoch: Callable[[dict], None]):
+        super().__init__()
+        self._run, self._training, self._validation, self._on_epoch = run, settings.training, validation, on_epoch
+        self.epochs: list[dict] = []
+        self.best: dict | None = None
+        self._log: TensorBoardLog | None = None
+
+    @property
+    def metrics(self) -> dict:
+        return {"finished": self.finished, "best": self.best, "epochs": self.epochs}
+
+    @property
+    def finished(self) -> bool:
+        patience = self._training.patience
+        tired = patience is not None and self.best is not None and len(self.epochs) - self.best["epoch"] >= patience
+        return len(self.epochs) >= self._training.epochs or tired
+
+    def resume(self, model: keras.Model) -> None:
+        """Gives the model, its optimizer and this the state after the last whole epoch."""
+        state = load_checkpoint(self._run.last, [*model.variables, *model.optimizer.variables])
+        self.epochs, self.best = state["epochs"], state["best"]
+        write_json(self._run.metrics, self.metrics)
+
+    def on_train_begin(self, logs=None):
+        self._log = TensorBoardLog(self._run.logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {name: round(float(value), 6) for name, value in logs.items()}
+        self.epochs.append({"epoch": epoch + 1, **logs})
+        model = self.model
+        if self.best is None or logs["cer"] < self.best["cer"]:
+            self.best = self.epochs[-1]
+            with model.optimizer.averaged():
+                save_checkpoint(self._run.best, model.variables, self.best)
+        self._log.scalars(epoch + 1, {curve: logs[name] for name, curve in _CURVES.items()})
+        shown = slice(self._training.shown)
+        self._log.transcripts(epoch + 1, self._validation.references[shown], self._validation.hypotheses[shown])
+        state = {"epochs": self.epochs, "best": self.best}
+        save_checkpoint(self._run.last, [*model.variables, *model.optimizer.variables], state)
+        write_json(self._run.metrics, self.metrics)
+        self._on_epoch(self.epochs[-1])
+        model.stop_training = self.finished
+
+    def on_train_end(self, logs=None):
+        self._log.close()

@@ -1,0 +1,101 @@
+"""Training: a configuration in, a run's folder out, by `model.fit`."""
+
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.config import Config
+from pipeline.data.batches import Batches
+from pipeline.data.splits import load_splits
+from pipeline.errors import PipelineError
+from pipeline.models.acoustic import AcousticModel
+from pipeline.text import Units
+from pipeline.training.callbacks import EpochOrder, Keeper, Validation, Vitals
+from pipeline.training.optimizer import make_optimizer
+from pipeline.training.run import Run
+
+log = logging.getLogger(__name__)
+
+
+def train(
+    settings: Config,
+    folder: str | Path,
+    on_epoch: Callable[[dict], None] = lambda epoch: None,
+    callbacks: list[keras.callbacks.Callback] = (),
+) -> dict:
+    """Trains a model, or goes on with the training in `folder` where its last whole epoch ended.
+
+    Args:
+        settings: the whole configuration.
+        folder: the run's, such as runs/NAME.
+        on_epoch: called after each epoch with what metrics.json then holds of it.
+        callbacks: more of Keras's, a progress bar for example.
+
+    Returns:
+        What metrics.json holds: "epochs", a list of one object each; "best", the one with the lowest character error
+        rate, whose weights are kept; "finished".
+
+    Raises:
+        InputError: the data cannot be used, or the folder holds a run of another configuration.
+        PipelineError: the loss is not finite.
+    """
+    run = Run(folder)
+    run.prepare(settings)
+    keras.utils.set_random_seed(settings.seed)
+    tf.config.experimental.enable_op_determinism()
+    splits = load_splits(settings, Units.load(run.units) if run.last.exists() else None)
+    splits.skipped.save(run.skipped)
+    splits.units.save(run.units)
+
+    model = AcousticModel(settings, len(splits.units))
+    optimizer = make_optimizer(settings.training, splits.train.count())
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer=optimizer, jit_compile=False)
+    validation = Validation(splits.valid, splits.units, settings)
+    keeper = Keeper(run, settings, validation, on_epoch)
+    if run.last.exists():
+        keeper.resume(model)
+        log.info("%s: going on after epoch %d of %d", run.folder, len(keeper.epochs), settings.training.epochs)
+    elif settings.features.normalization == "global":
+        model.normalization.set_statistics(*statistics(model, splits.train))
+    if not keeper.finished:
+        warnings.filterwarnings("ignore", "Your input ran out of data")  # as it does at each epoch's end
+        model.fit(
+            _dataset(splits.train),
+            epochs=settings.training.epochs,
+            initial_epoch=len(keeper.epochs),
+            callbacks=[EpochOrder(splits.train), *callbacks, Vitals(splits.train), validation, keeper],
+            shuffle=False,  # the batches are shuffled already
+            verbose=0,
+        )
+        splits.skipped.save(run.skipped)  # some turn out to be unusable only when they are read
+    return keeper.metrics
+
+
+def _dataset(batches: Batches) -> tf.data.Dataset:
+    """Two batches are made ready while one is learnt from."""
+    audio, labels = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None, None], tf.int32)
+    lengths = tf.TensorSpec([None], tf.int32)
+    signature = {"audio": audio, "lengths": lengths}, {"labels": labels, "label_lengths": lengths}
+    return tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature).prefetch(2)
+
+
+def statistics(model: AcousticModel, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance float64 [coefficients] of the training data's MFCCs, as they are without augmentation."""
+    mfcc = tf.function(model.mfcc, reduce_retracing=True)
+    count, total, squares = 0, 0.0, 0.0
+    for _, (inputs, _) in batches.of_epoch(0, augment=False):
+        values, frames = mfcc(inputs["audio"], inputs["lengths"])  # zero past an utterance's frames
+        values = values.numpy().astype(np.float64)
+        count += int(frames.numpy().sum())
+        total = total + values.sum(axis=(0, 1))
+        squares = squares + (values**2).sum(axis=(0, 1))
+    if not count:
+        raise PipelineError("no training utterance could be read")
+    mean = total / count
+    return mean, squares / count - mean**2

@@ -1,0 +1,50 @@
+"""What every command line here shares: the path, the quiet, and how errors end."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # so that the commands run without the package being installed
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notices on which CPU it found
+
+
+def parser(description: str, example: str) -> argparse.ArgumentParser:
+    """A parser whose --help ends with an example."""
+    return argparse.ArgumentParser(
+        description=description,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def progress(items: list, unit: str) -> Iterable:
+    """The items one by one, with a bar on a terminal."""
+    import tqdm
+
+    return tqdm.tqdm(items, unit=unit, leave=False, disable=not sys.stderr.isatty())
+
+
+def run(main: Callable[[argparse.Namespace], None], arguments: argparse.ArgumentParser) -> None:
+    """Parse, call `main`, and exit: 0, or one line on stderr and 2 (bad input), 1 (failure) or 130 (Ctrl-C)."""
+    from pipeline.errors import PipelineError
+
+    try:
+        main(arguments.parse_args())
+        sys.stdout.flush()
+    except PipelineError as error:
+        _end(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader, `head` for example, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        _end(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+    except KeyboardInterrupt:
+        _end("interrupted", 128 + signal.SIGINT)
+
+
+def _end(message: str, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)

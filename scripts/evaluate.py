@@ -1,0 +1,80 @@
+"""Measures an exported model's word and character error rates, decoding greedily."""
+
+import functools
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import command
+
+
+def main(arguments) -> None:
+    from pipeline.data.utterances import Skipped
+    from pipeline.evaluation.evaluate import evaluate
+    from pipeline.inference import Recognizer
+    from pipeline.text import normalize
+
+    recognizer = Recognizer(arguments.model)
+    skipped = Skipped()
+    utterances = _utterances(arguments, recognizer.sample_rate)
+    result = evaluate(
+        lambda audio: recognizer.transcribe(audio).text,
+        command.progress(utterances, "utterance"),
+        recognizer.sample_rate,
+        functools.partial(normalize, **recognizer.text),
+        skipped,
+    )
+    if len(skipped):
+        print(skipped.summary(len(utterances)), file=sys.stderr)
+    values = {
+        "wer": round(result.rates.wer, 4),
+        "cer": round(result.rates.cer, 4),
+        "utterances": result.rates.utterances,
+        "audio_seconds": round(result.audio_seconds, 2),
+        "real_time_factor": round(result.real_time_factor, 5),
+    }
+    if arguments.out:
+        folder = Path(arguments.out)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "metrics.json").write_text(json.dumps(values, indent=2) + "\n")
+        lines = [json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in result.heard]
+        (folder / "transcripts.jsonl").write_text("".join(lines), encoding="utf-8")
+        skipped.save(folder / "skipped.jsonl")
+    if arguments.json:
+        print(json.dumps(values))
+    else:
+        print(
+            f"WER {values['wer']:.1%}, CER {values['cer']:.1%} on {values['utterances']} utterances "
+            f"({values['audio_seconds'] / 60:.1f} minutes), real-time factor {values['real_time_factor']:.4f}"
+        )
+
+
+def _utterances(arguments, sample_rate: int) -> list:
+    from pipeline.config import load_config
+    from pipeline.data import sources
+    from pipeline.errors import InputError
+
+    if Path(arguments.manifest).suffix not in (".yaml", ".yml"):
+        if arguments.overrides:
+            raise InputError(
+                f"{arguments.overrides[0]}: settings can be overridden for a configuration, not a manifest"
+            )
+        return sources.read_manifest(arguments.manifest, sample_rate)
+    settings = load_config(arguments.manifest, [*arguments.overrides, f"features.sample_rate={sample_rate}"])
+    if not settings.data.test:
+        raise InputError(f"{arguments.manifest}: data.test with sources wanted, found none")
+    return sources.read(settings.data.test, settings, "test")(0)
+
+
+arguments = command.parser(__doc__, "python scripts/evaluate.py --model exported/quickstart test.jsonl --out report")
+arguments.add_argument("--model", metavar="EXPORTED", required=True, help="an exported model's folder")
+arguments.add_argument(
+    "manifest", metavar="MANIFEST", help="JSON lines with audio_filepath and text; or a configuration: its data.test"
+)
+arguments.add_argument("overrides", metavar="key=value", nargs="*", help="settings that override the configuration's")
+arguments.add_argument("--out", metavar="FOLDER", help="writes metrics.json and each transcript there")
+arguments.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else there")
+
+if __name__ == "__main__":
+    command.run(main, arguments)

@@ -1,0 +1,43 @@
+"""Trains the model that a configuration describes: CONFIG -> runs/NAME/."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import command
+
+
+def main(arguments) -> None:
+    from pipeline.config import load_config
+
+    settings = load_config(arguments.config, arguments.overrides)
+    folder = Path("runs") / settings.name
+    from pipeline.training.progress import ProgressBar, epoch_line
+    from pipeline.training.trainer import train
+
+    out = sys.stderr if arguments.json else sys.stdout
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=out, force=True)
+
+    def tell(epoch: dict) -> None:
+        if arguments.json:
+            print(json.dumps(epoch), flush=True)
+        else:
+            print(epoch_line(epoch, settings.training.epochs), flush=True)
+
+    metrics = train(settings, folder, tell, [ProgressBar(settings.training.epochs)])
+    best = metrics["best"]
+    print(
+        f"{folder}: {len(metrics['epochs'])} epochs done; best is epoch {best['epoch']} with "
+        f"CER {best['cer']:.1%}, WER {best['wer']:.1%} on the validation data",
+        file=out,
+    )
+
+
+arguments = command.parser(__doc__, "python scripts/train.py configs/quickstart.yaml model.cell=simple_rnn")
+arguments.add_argument("config", metavar="CONFIG", help="a YAML file, such as those in configs/")
+arguments.add_argument("overrides", metavar="key=value", nargs="*", help="settings that override the file's")
+arguments.add_argument("--json", action="store_true", help="one JSON object an epoch on stdout, nothing else there")
+
+if __name__ == "__main__":
+    command.run(main, arguments)

@@ -1,0 +1,168 @@
+import itertools
+import json
+
+import numpy as np
+import pytest
+import tiny
+
+from pipeline.config import load_config
+from pipeline.data import sources
+from pipeline.data.splits import load_splits
+from pipeline.errors import InputError
+
+
+@pytest.fixture
+def splits(tmp_path):
+    return load_splits(load_config(tiny.write_config(tmp_path)))
+
+
+def names(batches, epoch):
+    return [[example.utterance.name for example in examples] for examples in batches.plan(epoch)]
+
+
+def test_an_epoch_holds_every_utterance_once(splits):
+    for epoch in (0, 1):
+        assert len({name for batch in names(splits.train, epoch) for name in batch}) == 24
+        assert [len(batch) for batch in names(splits.train, epoch)] == [4] * 6
+    assert splits.train.count() == 6
+
+
+def test_the_seed_and_the_epoch_decide_the_batches(splits, tmp_path):
+    again = load_splits(load_config(tmp_path / "tiny.yaml"))
+    assert names(splits.train, 1) == names(again.train, 1) != names(splits.train, 2)
+    for (_, (one, _)), (_, (other, _)) in zip(splits.train.of_epoch(1), again.train.of_epoch(1), strict=True):
+        np.testing.assert_array_equal(one["audio"], other["audio"])
+
+
+def test_batches_are_of_similar_lengths_and_padded_with_zeros(splits):
+    lengths = [sorted(e.utterance.samples for e in batch) for batch in splits.valid.plan(0)]
+    assert all(shorter[-1] <= longer[0] for shorter, longer in itertools.pairwise(lengths))
+    for _, (inputs, labels) in splits.train.of_epoch(0, augment=False):
+        audio, lengths = inputs["audio"], inputs["lengths"]
+        assert lengths.max() == audio.shape[1]
+        assert not any(row[length:].any() for row, length in zip(audio, lengths, strict=True))
+        assert labels["label_lengths"].max() == labels["labels"].shape[1]
+
+
+def test_a_transcript_outside_the_units_is_skipped_and_named(tmp_path):
+    path = tiny.write_config(tmp_path)
+    with (tmp_path / "valid.jsonl").open("a") as manifest:
+        manifest.write(json.dumps({"audio_filepath": "valid-0.wav", "text": "xyz", "speaker": "valid"}) + "\n")
+    skipped = load_splits(load_config(path)).skipped
+    assert len(skipped) == 1 and "'xyz' has 'x'" in next(iter(skipped.reasons.values()))
+    with pytest.raises(InputError, match="'xyz' has 'x'"):
+        load_splits(load_config(path, ["units.unknown=error"]))
+
+
+def test_labels_that_do_not_fit_are_found_before_training(tmp_path):
+    path = tiny.write_config(tmp_path)
+    with (tmp_path / "train.jsonl").open("a") as manifest:
+        manifest.write(json.dumps({"audio_filepath": "train-0.wav", "text": "abc" * 50, "speaker": "train"}) + "\n")
+    splits = load_splits(load_config(path))
+    assert "its 150 labels need 150" in splits.skipped.summary(1)
+    assert sum(len(batch) for batch in names(splits.train, 0)) == 24
+
+
+def test_a_speaker_in_two_splits_is_refused_unless_asked_for(tmp_path):
+    path = tiny.write_config(tmp_path)
+    shared = "data.valid=[{kind: manifest, path: train.jsonl}]"
+    with pytest.raises(InputError, match=r"speaker 'train' is both in data\.train and data\.valid"):
+        load_splits(load_config(path, [shared]))
+    load_splits(load_config(path, [shared, "data.allow_shared_speakers=true"]))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", r"m\.jsonl:2: a JSON object wanted"),
+        ("[1]", r"m\.jsonl:2: a JSON object wanted"),
+        ('{"text": "a"}', r"m\.jsonl:2: 'audio_filepath' with a string wanted, found None"),
+        ('{"audio_filepath": "a.wav", "text": 3}', r"m\.jsonl:2: 'text' with a string wanted, found 3"),
+        ('{"audio_filepath": "a.wav", "text": "a", "duration": "long"}', r"m\.jsonl:2: 'duration' in seconds wanted"),
+        ('{"audio_filepath": "a.wav", "text": "a", "duration": NaN}', r"m\.jsonl:2: 'duration' in seconds wanted"),
+    ],
+)
+def test_a_bad_line_of_a_manifest_is_named(tmp_path, line, message):
+    (tmp_path / "m.jsonl").write_text("\n" + line + "\n")
+    with pytest.raises(InputError, match=message):
+        sources.read_manifest(tmp_path / "m.jsonl", 8000)
+
+
+def test_a_manifest_that_is_missing_or_empty_is_named(tmp_path):
+    (tmp_path / "empty.jsonl").touch()
+    for name in ("empty.jsonl", "missing.jsonl"):
+        with pytest.raises(InputError, match=name):
+            sources.read_manifest(tmp_path / name, 8000)
+
+
+def test_joined_strings_are_of_one_speaker_and_new_in_each_epoch(tmp_path):
+    path = tiny.write_config(tmp_path)
+    join = "data.train=[{kind: manifest, path: train.jsonl, join: {utterances: 9, words: [2, 3]}}]"
+    splits = load_splits(load_config(path, [join]))
+    first, second = (splits.train.plan(epoch) for epoch in (0, 1))
+    assert {example.utterance.speaker for batch in first for example in batch} == {"train"}
+    assert {len(example.text.split()) for batch in first for example in batch} == {2, 3}
+    assert sorted(e.text for b in first for e in b) != sorted(e.text for b in second for e in b)
+    for examples, (inputs, _) in splits.train.of_epoch(0, augment=False):
+        assert [example.utterance.samples for example in examples] == inputs["lengths"].tolist()
+
+
+@pytest.fixture
+def spoilt(tmp_path):
+    """Splits with a file that turns out to be bad only when it is read."""
+    path = tiny.write_config(tmp_path)
+    (tmp_path / "train-3.wav").write_bytes(b"no audio")
+    return load_splits(load_config(path))
+
+
+def test_a_bad_file_is_skipped_named_and_counted_once(spoilt, caplog):
+    for epoch in (0, 1):
+        read = [example.utterance.name for examples, _ in spoilt.train.of_epoch(epoch) for example in examples]
+        assert len(read) == 23 and not any(name.endswith("train-3.wav") for name in read)
+    ((name, reason),) = spoilt.skipped.reasons.items()
+    assert name.endswith("train-3.wav") and "not audio that can be read" in reason
+    assert [record.message for record in caplog.records] == [f"skipped {name}: {reason}"]
+
+
+def test_a_batch_of_bad_files_only_is_left_out(tmp_path):
+    path = tiny.write_config(tmp_path)
+    for file in tmp_path.glob("valid-*.wav"):
+        file.write_bytes(b"no audio")
+    splits = load_splits(load_config(path))
+    assert list(splits.valid.of_epoch(0)) == []
+    assert len(splits.skipped) == 6
+
+
+def test_what_was_delivered_stands_beside_its_batches(spoilt):
+    spoilt.train.epoch = 1
+    batches = list(spoilt.train)
+    for (inputs, labels), (examples, seconds) in zip(batches, spoilt.train.delivered, strict=True):
+        assert seconds == pytest.approx(inputs["lengths"].sum() / tiny.RATE)
+        for row, length, example in zip(labels["labels"], labels["label_lengths"], examples, strict=True):
+            assert tuple(row[:length]) == example.labels and not row[length:].any()
+
+
+def test_validation_comes_in_the_same_order_and_unchanged_each_epoch(splits):
+    assert names(splits.valid, 0) == names(splits.valid, 1)
+    (_, (one, _)), *_ = splits.valid.of_epoch(0)
+    (_, (other, _)), *_ = splits.valid.of_epoch(1)
+    np.testing.assert_array_equal(one["audio"], other["audio"])
+
+
+def test_training_audio_is_augmented_anew_in_each_epoch(splits):
+    def lengths(epoch, **options):
+        batches = splits.train.of_epoch(epoch, **options)
+        return {
+            e.utterance.name: n for examples, (x, _) in batches for e, n in zip(examples, x["lengths"], strict=True)
+        }
+
+    assert lengths(0) == lengths(0) != lengths(1)
+    assert lengths(0, augment=False) == lengths(1, augment=False)
+
+
+def test_speed_that_would_leave_too_few_frames_is_not_applied(tmp_path):
+    path = tiny.write_config(tmp_path, augment={"speed": [30.0, 30.0]})
+    splits = load_splits(load_config(path))
+    plain, fast = (list(splits.train.of_epoch(0, augment=augment)) for augment in (False, True))
+    for (_, (one, _)), (_, (other, _)) in zip(plain, fast, strict=True):
+        np.testing.assert_array_equal(one["lengths"], other["lengths"])

@@ -1,0 +1,142 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from pipeline.config import load_config
+from pipeline.errors import InputError
+from pipeline.export.saved_model import export
+from pipeline.inference import Recognizer
+from pipeline.training.run import Run
+from pipeline.training.trainer import train
+
+ROOT = Path(__file__).resolve().parents[2]
+
+WITHOUT_KERAS = """
+import sys
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+absent = {"keras", "tf_keras", "librosa", "pydantic", "yaml", "jiwer"}
+PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] in absent else find(name, *rest)
+import pipeline.inference
+assert "tensorflow" not in sys.modules, "importing inference loads TensorFlow"
+from pipeline.inference import Recognizer
+import numpy as np
+print(Recognizer(sys.argv[1]).transcribe(np.load(sys.argv[2])).text)
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A run's folder, its export, and its model."""
+    folder = tmp_path_factory.mktemp("export")
+    settings = load_config(tiny.write_config(folder, training={"epochs": 8}, model={"units": 24}))
+    train(settings, folder / "run")
+    export(folder / "run", folder / "out")
+    return folder / "run", folder / "out", Run(folder / "run").load()[2]
+
+
+@pytest.fixture(scope="module")
+def speech():
+    """A padded batch: audio and lengths."""
+    random = np.random.default_rng(5)
+    utterances = [tiny.tones(text, random) for text in ("abc", "ca", "b")]
+    audio = np.zeros((3, max(map(len, utterances)) + 500), np.float32)
+    for row, utterance in zip(audio, utterances, strict=True):
+        row[: len(utterance)] = utterance
+    return audio, np.array([len(utterance) for utterance in utterances], np.int32)
+
+
+def test_the_export_scores_as_the_trained_model_does(exported, speech):
+    _, out, model = exported
+    audio, lengths = speech
+    served = tf.saved_model.load(str(out)).signatures["log_probs"](
+        audio=tf.constant(audio), lengths=tf.constant(lengths)
+    )
+    outputs = model({"audio": audio, "lengths": lengths})
+    np.testing.assert_array_equal(served["frames"], outputs["frames"])
+    np.testing.assert_allclose(served["log_probs"], tf.nn.log_softmax(outputs["logits"]), atol=1e-5)
+
+
+def test_text_by_signature_and_by_recognizer_agree_whatever_the_batch(exported, speech):
+    _, out, _ = exported
+    audio, lengths = speech
+    serve = tf.saved_model.load(str(out)).signatures["serving_default"]
+    served = serve(audio=tf.constant(audio), lengths=tf.constant(lengths))
+    recognizer = Recognizer(out)
+    for row, length, text, confidence in zip(audio, lengths, served["text"], served["confidence"], strict=True):
+        transcript = recognizer.transcribe(row[:length])
+        assert transcript.text == text.numpy().decode()
+        assert transcript.confidence == pytest.approx(float(confidence), abs=1e-4)
+        assert 0 <= transcript.confidence <= 1
+
+
+@pytest.mark.parametrize("samples", [0, 1, 255, 256, 300])
+def test_very_short_audio_has_a_transcript(exported, samples):
+    _, out, _ = exported
+    audio = np.zeros(samples, np.float32)
+    assert Recognizer(out).transcribe(audio).text == ""
+    serve = tf.saved_model.load(str(out)).signatures["serving_default"]
+    served = serve(audio=tf.constant(audio[None]), lengths=tf.constant([samples]))
+    assert served["text"].numpy().tolist() == [b""]
+
+
+def test_lengths_beyond_the_audio_are_those_of_the_audio(exported, speech):
+    _, out, _ = exported
+    audio, _ = speech
+    score = tf.saved_model.load(str(out)).signatures["log_probs"]
+    beyond = score(audio=tf.constant(audio), lengths=tf.constant([10**6] * 3))
+    exact = score(audio=tf.constant(audio), lengths=tf.constant([audio.shape[1]] * 3))
+    np.testing.assert_array_equal(beyond["frames"], exact["frames"])
+    np.testing.assert_array_equal(beyond["log_probs"], exact["log_probs"])
+
+
+def test_weights_are_stored_once(exported):
+    _, out, model = exported
+    size = (out / "variables" / "variables.data-00000-of-00001").stat().st_size
+    weights = sum(int(np.prod(variable.shape)) for variable in model.weights) * 4
+    assert weights <= size < weights + 2000
+
+
+def test_no_operation_needs_a_gpu(exported):
+    _, out, _ = exported
+    assert b"Cudnn" not in (out / "saved_model.pb").read_bytes()
+
+
+def test_it_runs_where_keras_is_not_installed(exported, speech, tmp_path):
+    _, out, _ = exported
+    audio, lengths = speech
+    np.save(tmp_path / "audio.npy", audio[0, : lengths[0]])
+    command = [sys.executable, "-c", WITHOUT_KERAS, str(out), str(tmp_path / "audio.npy")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == Recognizer(out).transcribe(audio[0, : lengths[0]]).text
+
+
+def test_the_folder_is_complete(exported):
+    run, out, _ = exported
+    assert (out / "assets" / "units.txt").read_text() == Run(run).units.read_text()
+    assert load_config(out / "assets" / "config.yaml") == load_config(Run(run).config)
+    assert json.loads((out / "assets" / "model.json").read_text())["sample_rate"] == tiny.RATE
+    assert "word error rate" in (out / "card.md").read_text()
+
+
+def test_an_export_is_replaced_but_nothing_else_is(exported, tmp_path):
+    run, out, _ = exported
+    export(run, out)
+    assert Recognizer(out).sample_rate == tiny.RATE
+    (tmp_path / "precious").write_text("keep me")
+    with pytest.raises(InputError, match="found something else"):
+        export(run, tmp_path)
+    assert (tmp_path / "precious").read_text() == "keep me"
+
+
+def test_a_folder_without_a_run_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"no config\.yaml"):
+        export(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,101 @@
+import keras
+import numpy as np
+import pytest
+
+from pipeline.augment import SpecAugmentation, augment_waveform
+from pipeline.config import Augment, SpecAugment
+
+
+def tone(samples=8000):
+    return (0.3 * np.sin(np.arange(samples) / 5)).astype(np.float32)
+
+
+def test_nothing_configured_changes_nothing():
+    np.testing.assert_array_equal(augment_waveform(tone(), Augment(), np.random.default_rng(0)), tone())
+
+
+@pytest.mark.parametrize("speed", [0.8, 0.9, 1.0, 1.25])
+def test_faster_speech_is_shorter(speed):
+    changed = augment_waveform(tone(), Augment(speed=(speed, speed)), np.random.default_rng(0))
+    assert changed.dtype == np.float32
+    assert len(changed) == pytest.approx(8000 / speed, abs=2)
+
+
+def test_faster_speech_is_higher():
+    changed = augment_waveform(tone(), Augment(speed=(1.25, 1.25)), np.random.default_rng(0))
+    loudest = [np.abs(np.fft.rfft(audio, 16000)).argmax() for audio in (tone(), changed)]
+    assert loudest[1] == pytest.approx(1.25 * loudest[0], abs=2)
+
+
+@pytest.mark.parametrize("gain_db", [-20.0, 6.0])
+def test_gain_is_in_decibels(gain_db):
+    changed = augment_waveform(tone(), Augment(gain_db=(gain_db, gain_db)), np.random.default_rng(0))
+    np.testing.assert_allclose(changed, tone() * 10 ** (gain_db / 20), rtol=1e-5)
+
+
+def test_loud_audio_is_clipped_at_full_scale():
+    changed = augment_waveform(tone(), Augment(gain_db=(40, 40)), np.random.default_rng(0))
+    assert changed.min() == -1 and changed.max() == 1
+
+
+def test_the_seed_decides_the_change():
+    augment = Augment(speed=(0.9, 1.1), gain_db=(-10, 5))
+    first, again, other = (augment_waveform(tone(), augment, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def masked(frames, count=40, seed=0, **masks):
+    """bool [batch, count, 10]: what a mask covers."""
+    layer = SpecAugmentation(SpecAugment(**masks), seed=seed)
+    values = np.ones((len(frames), count, 10), np.float32)
+    return layer(values, np.array(frames, np.int32), training=True).numpy() == 0
+
+
+def test_features_are_masked_only_in_training():
+    layer = SpecAugmentation(SpecAugment(time_masks=3, coefficient_masks=3), seed=0)
+    values = np.random.default_rng(0).normal(size=(2, 30, 10)).astype(np.float32)
+    np.testing.assert_array_equal(layer(values, np.array([30, 20])), values)
+    assert (layer(values, np.array([30, 20]), training=True).numpy() == 0).any()
+
+
+def bands(covered):
+    """How many bands each row of bool [rows, size] has."""
+    return np.count_nonzero(np.diff(covered.astype(int), prepend=0, axis=1) == 1, axis=1)
+
+
+@pytest.mark.parametrize("width", [0, 1, 12, 60])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 1.0])
+def test_a_time_mask_is_one_band_inside_the_own_frames_and_no_wider_than_allowed(width, share):
+    frames = np.repeat(np.arange(41), 20)
+    covered = masked(frames, time_masks=1, time_width=width, time_share=share)
+    assert (covered.all(axis=2) == covered.any(axis=2)).all()
+    covered = covered.any(axis=2)
+    assert not (covered & (np.arange(40) >= frames[:, None])).any()
+    assert (covered.sum(axis=1) <= np.minimum(width, share * frames) + 1e-4).all()
+    assert bands(covered).max() <= 1
+
+
+@pytest.mark.parametrize("width", [0, 1, 4, 20])
+def test_a_coefficient_mask_is_one_band_of_all_frames(width):
+    covered = masked([40, 17] * 50, coefficient_masks=1, coefficient_width=width)
+    assert (covered == covered[:, :1]).all()
+    assert covered[:, 0].sum(axis=1).max() == min(width, 10)
+    assert bands(covered[:, 0]).max() <= 1
+
+
+def test_masks_reach_the_widest_width_and_every_place():
+    covered = masked([40] * 500, time_masks=1, time_width=4, time_share=1.0).any(axis=2)
+    assert set(covered.sum(axis=1)) == {0, 1, 2, 3, 4}
+    assert covered.any(axis=0).all()
+
+
+def test_utterances_of_a_batch_are_masked_differently():
+    covered = masked([40] * 8, time_masks=1, time_width=10, time_share=1.0).any(axis=2)
+    assert len({row.tobytes() for row in covered}) > 1
+
+
+def test_the_layer_is_rebuilt_from_its_configuration():
+    layer = SpecAugmentation(SpecAugment(time_masks=2, time_width=7), seed=5)
+    again = keras.layers.deserialize(keras.layers.serialize(layer))
+    assert (again.masks, again.seed) == (layer.masks, 5)

@@ -1,0 +1,153 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import load_config
+from pipeline.data import synthesis
+from pipeline.errors import InputError
+from pipeline.models.recurrent import make_cell
+
+ROOT = Path(__file__).resolve().parents[1]
+MINIMAL = "data:\n  train: [{kind: manifest, path: a.jsonl}]\n  valid: [{kind: manifest, path: b.jsonl}]\n"
+SYNTHESIS = MINIMAL.replace("{kind: manifest, path: a.jsonl}", "{kind: synthesis, phrases: [hello], utterances: 5}")
+
+
+def load(tmp_path, text=MINIMAL, *overrides):
+    (tmp_path / "words.yaml").write_text(text, encoding="utf-8")
+    return load_config(tmp_path / "words.yaml", list(overrides))
+
+
+def test_defaults_fill_what_is_not_said(tmp_path):
+    settings = load(tmp_path)
+    assert (settings.name, settings.model.cell, settings.features.sample_rate) == ("words", "lstm", 16000)
+
+
+def test_overrides_come_on_top(tmp_path):
+    settings = load(tmp_path, MINIMAL, "model.cell=simple_rnn", "augment.speed=[0.9, 1.1]", "data.train.0.path=c.jsonl")
+    assert settings.model.cell == "simple_rnn"
+    assert settings.augment.speed == (0.9, 1.1)
+    assert settings.data.train[0].path == "c.jsonl"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model.units=7"],
+        ["augment.speed=[0.9, 1.1]", "text.replace={'&': und, \u00df: ss}", "units.symbols=[' ', 'no', \u00fc]"],
+        ["data.train.0.join={utterances: 9, words: [2, 3]}", "data.train.0.speakers.share=[0, 0.5]"],
+        ["data.test=[{kind: tfds, name: spoken_digit, speaker: name}]"],
+    ],
+)
+@pytest.mark.parametrize("kind", ["manifest", "synthesis"])
+def test_what_is_written_is_read_back(tmp_path, kind, overrides):
+    settings = load(tmp_path, {"manifest": MINIMAL, "synthesis": SYNTHESIS}[kind], *overrides)
+    assert load(tmp_path, settings.to_yaml()) == settings
+
+
+def test_a_float_may_be_written_with_an_exponent_alone(tmp_path):
+    assert load(tmp_path, MINIMAL, "training.learning_rate=1e-4").training.learning_rate == 1e-4
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_configuration_here_is_valid(path):
+    assert load_config(path).name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.cel=lstm", "unknown key model.cel; did you mean cell?"),
+        ("modle.cell=lstm", "unknown key modle; did you mean model?"),
+        ("data.train.0.pth=x", "unknown key data.train.0.pth; did you mean path?"),
+        ("model.units=many", "model.units = 'many': "),
+        ("model.units=0", "model.units = 0: "),
+        ("model=5", "model = 5: "),
+        ("text.lowercase=maybe", "text.lowercase = 'maybe': "),
+        ("seed=-1", "seed = -1: "),
+        ("model.dropout=1", "model.dropout = 1: "),
+        ("features.deltas=3", "features.deltas = 3: input should be 0, 1 or 2"),
+        ("data.train.0.kind=tape", "'manifest', 'tfds', 'synthesis'"),
+        ("data.train.0.join.utterance=5", "unknown key data.train.0.join.utterance; did you mean utterances?"),
+        ("data.train=[]", "data.train = []: "),
+        ("training.learning_rate=.nan", "training.learning_rate = nan: "),
+        ("features.mel_scale=slany", "did you mean slaney?"),
+        ("features.coefficients=50", "coefficients of at most mels = 40 wanted, got 50"),
+        ("features.high_hz=9000", "half the sample rate"),
+        ("features.n_fft=100", "n_fft of at least the window's 400 samples wanted, got 100"),
+        ("augment.speed=[1.1, 0.9]", "a range from low to high wanted"),
+        ("model.cell", "key=value wanted"),
+        ("=lstm", "key=value wanted"),
+        ("model.cell=[", "override 'model.cell=[': the value is not YAML"),
+        ("description=2024-13-32", "the value is not YAML"),
+        ("data.train.7.path=x", "there is no data.train.7"),
+        ("data.train.7=x", "there is no data.train.7"),
+        ("data.train.first.path=x", "there is no data.train.first"),
+        ("seed.x=1", "seed: "),
+        ("name=a/b", "name = 'a/b': "),
+    ],
+)
+def test_a_mistake_is_one_line_that_helps(tmp_path, override, message):
+    with pytest.raises(InputError) as error:
+        load(tmp_path, MINIMAL, override)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("data: [", r"words\.yaml: line \d+: not YAML"),
+        ("seed: 1\nname: a: b\n", r"words\.yaml: line 2: not YAML: mapping values are not allowed"),
+        ("seed: 1\0", r"words\.yaml: not YAML: unacceptable character"),
+        ("name: 2024-13-32\n", r"words\.yaml: not YAML: month must be"),
+        (f"1: 2\n{MINIMAL}", "1"),
+        ("- a\n", "a mapping of keys to values wanted"),
+        ("", "a mapping of keys to values wanted"),
+        ("seed: 1\n", "data is missing"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path, text, message):
+    with pytest.raises(InputError, match=message) as error:
+        load(tmp_path, text)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_utf8_is_named(tmp_path):
+    (tmp_path / "latin.yaml").write_bytes(b"description: \xfc\n")
+    with pytest.raises(InputError, match=r"latin\.yaml: .* not UTF-8"):
+        load_config(tmp_path / "latin.yaml")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("words_per_minute=[79, 200]", "data.train.0.words_per_minute.0 = 79: input should be greater than or equal"),
+        ("words_per_minute=[80, 451]", "data.train.0.words_per_minute.1 = 451: input should be less than or equal"),
+        ("words_per_minute=[200, 130]", "words_per_minute: a range from low to high wanted, got [200, 130]"),
+        ("pitch=[-1, 70]", "data.train.0.pitch.0 = -1: "),
+        ("pitch=[30, 101]", "data.train.0.pitch.1 = 101: "),
+        ("pitch=[70, 30]", "pitch: a range from low to high wanted, got [70, 30]"),
+    ],
+)
+def test_voices_stay_within_what_espeak_can_do(tmp_path, override, message):
+    with pytest.raises(InputError) as error:
+        load(tmp_path, SYNTHESIS, f"data.train.0.{override}")
+    assert message in str(error.value)
+
+
+def test_voices_may_go_to_the_limits_of_synthesis(tmp_path):
+    speeds, pitches = [synthesis.SLOWEST, synthesis.FASTEST], [0, synthesis.HIGHEST_PITCH]
+    overrides = [f"data.train.0.words_per_minute={speeds}", f"data.train.0.pitch={pitches}"]
+    source = load(tmp_path, SYNTHESIS, *overrides).data.train[0]
+    assert (list(source.words_per_minute), list(source.pitch)) == (speeds, pitches)
+
+
+def test_an_unknown_cell_is_refused_with_the_names_there_are(tmp_path):
+    model = load(tmp_path, MINIMAL, "model.cell=lstmm").model
+    with pytest.raises(InputError, match=r"model\.cell = 'lstmm': one of .*simple_rnn.* wanted"):
+        make_cell(model.cell, model.units, portable=True, name="cell")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.yaml: a configuration file wanted"):
+        load_config(tmp_path / "none.yaml")
