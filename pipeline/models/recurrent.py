@@ -30,19 +30,52 @@ def register(name: str) -> Callable[[Cell], Cell]:
 @register("simple_rnn")
 def simple_rnn(units: int, portable: bool, name: str) -> keras.layers.Layer:
     """h_t = tanh(W x_t + U h_{t-1} + b); Elman, "Finding structure in time" (1990)."""
-    return keras.layers.SimpleRNN(units, return_sequences=True, name=name)
+    layer = keras.layers.SimpleRNN if portable or not _trains_on_cpu() else _SimpleRNN
+    return layer(units, return_sequences=True, name=name)
 
 
 @register("lstm")
 def lstm(units: int, portable: bool, name: str) -> keras.layers.Layer:
     """Input, forget and output gates around a cell state; Gers et al., "Learning to forget" (2000)."""
-    return keras.layers.LSTM(units, return_sequences=True, use_cudnn=False if portable else "auto", name=name)
+    layer = keras.layers.LSTM if portable or not _trains_on_cpu() else _LSTM
+    return layer(units, return_sequences=True, use_cudnn=False if portable else "auto", name=name)
 
 
 @register("gru")
 def gru(units: int, portable: bool, name: str) -> keras.layers.Layer:
     """Update and reset gates on the one hidden state; Cho et al. (2014), in cuDNN's `reset_after` form."""
     return keras.layers.GRU(units, return_sequences=True, use_cudnn=False if portable else "auto", name=name)
+
+
+class _SimpleRNN(keras.layers.SimpleRNN):
+    """Keras's layer, its weights and its results, by this pipeline's recurrence."""
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        return _recur("simple_rnn", self.cell, sequences)
+
+
+class _LSTM(keras.layers.LSTM):
+    """See _SimpleRNN."""
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        return _recur("lstm", self.cell, sequences)
+
+
+def _recur(name, cell, sequences):
+    from pipeline.models import recurrence  # TensorFlow's
+
+    by_time = ops.transpose(sequences, (1, 0, 2))
+    by_time = getattr(recurrence, name)(by_time, cell.kernel, cell.recurrent_kernel, cell.bias)
+    return ops.transpose(by_time, (1, 0, 2))
+
+
+def _trains_on_cpu() -> bool:
+    """Whether TensorFlow is to compute and has no GPU, where cuDNN in Keras's layers is quicker."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_logical_devices("GPU")
 
 
 def make_cell(cell: str, units: int, portable: bool, name: str) -> keras.layers.Layer:
