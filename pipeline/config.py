@@ -5,6 +5,8 @@ values are refused with one line that names the key, the value, what was wanted 
 """
 
 import difflib
+import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -23,6 +25,22 @@ Pitch = Annotated[int, Field(ge=0, le=100)]
 
 class Section(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people write it: 1e-4 is a number, and a key that comes twice is a mistake."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for number, key in enumerate(keys):
+            if any(key.value == earlier.value for earlier in keys[:number]):
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is there twice", key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
 
 
 def _ordered_ranges(section: Section, *names: str) -> Section:
@@ -258,7 +276,7 @@ def load_config(path: str | Path, overrides: list[str] = ()) -> Config:
     """
     path = Path(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise InputError(f"{path}: a configuration file wanted, {error.strerror.lower()}") from error
     except UnicodeDecodeError as error:
@@ -274,9 +292,12 @@ def load_config(path: str | Path, overrides: list[str] = ()) -> Config:
     for override in overrides:
         _override(values, override)
     try:
-        return Config.model_validate(values)
+        # As JSON, because there a list is a tuple too when types are strict: no true for 1, no "7" for 7.
+        return Config.model_validate_json(json.dumps(values, default=str), strict=True)
     except pydantic.ValidationError as error:
         raise InputError(f"{path}: {_explain(error)}") from error
+    except ValueError as error:  # json's
+        raise InputError(f"{path}: an alias (*) is recursive") from error
 
 
 def _override(values: dict, override: str) -> None:
@@ -284,7 +305,7 @@ def _override(values: dict, override: str) -> None:
     if not equals or not key:
         raise InputError(f"override {override!r}: key=value wanted, such as model.cell=simple_rnn")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"override {override!r}: the value is not YAML") from error
     *parents, last = key.split(".")

@@ -44,8 +44,9 @@ def test_what_is_written_is_read_back(tmp_path, kind, overrides):
     assert load(tmp_path, settings.to_yaml()) == settings
 
 
-def test_a_float_may_be_written_with_an_exponent_alone(tmp_path):
-    assert load(tmp_path, MINIMAL, "training.learning_rate=1e-4").training.learning_rate == 1e-4
+@pytest.mark.parametrize("text", ["1e-4", "1E-4", "1.e-4", "1.0e-4", "0.0001", ".1e-3", "+1e-4"])
+def test_a_float_may_be_written_with_an_exponent_alone(tmp_path, text):
+    assert load(tmp_path, MINIMAL, f"training.learning_rate={text}").training.learning_rate == 1e-4
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
@@ -61,6 +62,10 @@ def test_every_configuration_here_is_valid(path):
         ("data.train.0.pth=x", "unknown key data.train.0.pth; did you mean path?"),
         ("model.units=many", "model.units = 'many': "),
         ("model.units=0", "model.units = 0: "),
+        ("model.units=true", "model.units = True: input should be a valid integer"),
+        ("model.units='7'", "model.units = '7': input should be a valid integer"),
+        ("model.bidirectional=1", "model.bidirectional = 1: input should be a valid boolean"),
+        ("description=7", "description = 7: input should be a valid string"),
         ("model=5", "model = 5: "),
         ("text.lowercase=maybe", "text.lowercase = 'maybe': "),
         ("seed=-1", "seed = -1: "),
@@ -98,6 +103,9 @@ def test_a_mistake_is_one_line_that_helps(tmp_path, override, message):
     [
         ("data: [", r"words\.yaml: line \d+: not YAML"),
         ("seed: 1\nname: a: b\n", r"words\.yaml: line 2: not YAML: mapping values are not allowed"),
+        ("seed: 1\nseed: 2\n", r"words\.yaml: line 2: not YAML: 'seed' is there twice"),
+        ("data: &a {train: *a}\n", "recursive"),
+        ("? [a, b]\n: c\n", "unhashable key"),
         ("seed: 1\0", r"words\.yaml: not YAML: unacceptable character"),
         ("name: 2024-13-32\n", r"words\.yaml: not YAML: month must be"),
         (f"1: 2\n{MINIMAL}", "1"),

@@ -1,5 +1,6 @@
 """The recurrent cells, by name. A new cell is one registered function."""
 
+import difflib
 from collections.abc import Callable
 
 import keras
@@ -78,11 +79,18 @@ def _trains_on_cpu() -> bool:
     return not tf.config.list_logical_devices("GPU")
 
 
-def make_cell(cell: str, units: int, portable: bool, name: str) -> keras.layers.Layer:
+def cell_named(cell: str) -> Cell:
     """Raises: InputError: no such cell is registered."""
     if cell not in CELLS:
-        raise InputError(f"model.cell = {cell!r}: one of {', '.join(CELLS)} wanted")
-    return CELLS[cell](units, portable, name)
+        near = difflib.get_close_matches(cell, CELLS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"model.cell = {cell!r}: one of {', '.join(CELLS)} wanted{hint}")
+    return CELLS[cell]
+
+
+def make_cell(cell: str, units: int, portable: bool, name: str) -> keras.layers.Layer:
+    """Raises: InputError: no such cell is registered."""
+    return cell_named(cell)(units, portable, name)
 
 
 class Bidirectional(keras.layers.Layer):

@@ -14,6 +14,7 @@ from pipeline.data.batches import Batches
 from pipeline.data.splits import load_splits
 from pipeline.errors import PipelineError
 from pipeline.models.acoustic import AcousticModel
+from pipeline.models.recurrent import cell_named
 from pipeline.text import Units
 from pipeline.training.callbacks import EpochOrder, Keeper, Validation, Vitals
 from pipeline.training.optimizer import make_optimizer
@@ -44,6 +45,7 @@ def train(
         InputError: the data cannot be used, or the folder holds a run of another configuration.
         PipelineError: the loss is not finite.
     """
+    cell_named(settings.model.cell)  # a mistake here is told before data is read
     run = Run(folder)
     run.prepare(settings)
     keras.utils.set_random_seed(settings.seed)

@@ -106,6 +106,13 @@ def test_a_run_of_another_configuration_is_refused(whole):
         train(other, folder)
 
 
+def test_an_unknown_cell_is_told_before_any_data_is_read(tmp_path):
+    settings = load_config(tiny.write_config(tmp_path), ["model.cell=lsmt", "data.folder=nowhere"])
+    with pytest.raises(InputError, match=r"model\.cell = 'lsmt': .* did you mean lstm\?"):
+        train(settings, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_loss_that_is_not_finite_stops_and_names_the_utterances(tmp_path):
     settings = load_config(tiny.write_config(tmp_path))
     with pytest.raises(PipelineError, match=r"nan in epoch 2, batch 1 .*train-\d+\.wav"):
