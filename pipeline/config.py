@@ -127,13 +127,16 @@ class Units(Section):
 
 
 class SpecAugment(Section):
-    """Masks of random width up to the maximum, in MFCC frames and in coefficients."""
+    """Masks of random width up to the maximum, in MFCC frames and in coefficients; and other microphones."""
 
     time_masks: NonNegativeInt = 0
     time_width: NonNegativeInt = 20
     time_share: Share = Field(0.3, description="At most this share of an utterance's frames is masked by one mask.")
     coefficient_masks: NonNegativeInt = 0
     coefficient_width: NonNegativeInt = 4
+    channel: NonNegativeFloat = Field(
+        0.0, description="Deviation of a random constant in each coefficient, in its own standard deviations."
+    )
 
 
 class Model(Section):

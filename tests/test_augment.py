@@ -47,13 +47,13 @@ def test_the_seed_decides_the_change():
 
 def masked(frames, count=40, seed=0, **masks):
     """bool [batch, count, 10]: what a mask covers."""
-    layer = SpecAugmentation(SpecAugment(**masks), seed=seed)
+    layer = SpecAugmentation(SpecAugment(**masks), 10, seed=seed)
     values = np.ones((len(frames), count, 10), np.float32)
     return layer(values, np.array(frames, np.int32), training=True).numpy() == 0
 
 
 def test_features_are_masked_only_in_training():
-    layer = SpecAugmentation(SpecAugment(time_masks=3, coefficient_masks=3), seed=0)
+    layer = SpecAugmentation(SpecAugment(time_masks=3, coefficient_masks=3, channel=1), 10, seed=0)
     values = np.random.default_rng(0).normal(size=(2, 30, 10)).astype(np.float32)
     np.testing.assert_array_equal(layer(values, np.array([30, 20])), values)
     assert (layer(values, np.array([30, 20]), training=True).numpy() == 0).any()
@@ -95,7 +95,18 @@ def test_utterances_of_a_batch_are_masked_differently():
     assert len({row.tobytes() for row in covered}) > 1
 
 
+def test_a_channel_is_one_constant_of_each_cepstrum_in_the_own_frames():
+    frames = np.array([30, 12] * 200, np.int32)
+    values = np.random.default_rng(0).normal(size=(400, 30, 12)).astype(np.float32)
+    moved = SpecAugmentation(SpecAugment(channel=0.5), 8, seed=0)(values, frames, training=True).numpy() - values
+    np.testing.assert_allclose(moved[0], np.broadcast_to(moved[0, :1], (30, 12)), atol=1e-6)
+    np.testing.assert_allclose(moved[1, :12], np.broadcast_to(moved[1, :1], (12, 12)), atol=1e-6)
+    assert not moved[:, :, 8:].any() and not moved[1::2, 12:].any()
+    assert moved[:, 0, :8].std() == pytest.approx(0.5, rel=0.05)
+    assert len(np.unique(moved[:, 0, :8])) > 3000
+
+
 def test_the_layer_is_rebuilt_from_its_configuration():
-    layer = SpecAugmentation(SpecAugment(time_masks=2, time_width=7), seed=5)
+    layer = SpecAugmentation(SpecAugment(time_masks=2, time_width=7), 8, seed=5)
     again = keras.layers.deserialize(keras.layers.serialize(layer))
-    assert (again.masks, again.seed) == (layer.masks, 5)
+    assert (again.masks, again.cepstra, again.seed) == (layer.masks, 8, 5)

@@ -32,7 +32,9 @@ class AcousticModel(keras.Model):
         shape = settings.model
         self.mfcc = MFCC(settings.features, name="mfcc")
         self.normalization = Normalization(settings.features.normalization, name="normalization")
-        self.spec_augment = SpecAugmentation(settings.spec_augment, seed=settings.seed, name="spec_augment")
+        self.spec_augment = SpecAugmentation(
+            settings.spec_augment, settings.features.coefficients, seed=settings.seed, name="spec_augment"
+        )
         self.stack = StackFrames(settings.features.stack, settings.features.stride, name="stack")
         self.norms, self.recurrent, self.dropouts = [], [], []
         for number in range(shape.layers):
