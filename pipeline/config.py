@@ -248,6 +248,10 @@ class Training(Section):
         None, description="Epochs without a better character error rate before the end."
     )
     average: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Momentum of the weights' moving average.")
+    quiet_db: PositiveFloat | None = Field(
+        30.0,
+        description="No label is aligned with what comes before the speech and is so much quieter than its loudest.",
+    )
     shown: NonNegativeInt = Field(5, description="Validation hypotheses written to TensorBoard each epoch.")
 
 

@@ -21,7 +21,7 @@ _IMPOSSIBLE = -1e30
 """Log probability of what cannot happen: finite, so that a difference of two is not NaN."""
 
 
-def ctc_loss(labels, logits, label_lengths, logit_lengths):
+def ctc_loss(labels, logits, label_lengths, logit_lengths, onsets=None):
     """Negative log likelihood of each utterance's labels, in nats.
 
     Args:
@@ -29,6 +29,7 @@ def ctc_loss(labels, logits, label_lengths, logit_lengths):
         logits: float [batch, frames, units]. Unnormalized; computed on in float32 whatever their type.
         label_lengths: int32 [batch]. May be 0: the loss is then that of every frame being blank.
         logit_lengths: int32 [batch], in frames. Frames past it change neither the loss nor any gradient.
+        onsets: int32 [batch], in frames, or None. Every frame before it is to be blank.
 
     Returns:
         float32 [batch]. An utterance that cannot be aligned (see `is_feasible`) has a loss and a gradient of zero:
@@ -37,12 +38,13 @@ def ctc_loss(labels, logits, label_lengths, logit_lengths):
     labels = ops.cast(labels, "int32")
     label_lengths = ops.cast(label_lengths, "int32")
     logit_lengths = ops.cast(logit_lengths, "int32")
-    feasible = is_feasible(labels, label_lengths, logit_lengths)
+    onsets = ops.zeros_like(logit_lengths) if onsets is None else ops.cast(onsets, "int32")
+    feasible = is_feasible(labels, label_lengths, logit_lengths - onsets)
 
     @ops.custom_gradient
     def loss_of(logits):
         log_probs = ops.log_softmax(logits, axis=-1)
-        log_likelihoods, posteriors = _align(labels, log_probs, label_lengths, logit_lengths)
+        log_likelihoods, posteriors = _align(labels, log_probs, label_lengths, logit_lengths, onsets)
 
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
@@ -72,17 +74,19 @@ def is_feasible(labels, label_lengths, logit_lengths):
     return logit_lengths >= ops.maximum(needed, 1)
 
 
-def _align(labels, log_probs, label_lengths, logit_lengths):
+def _align(labels, log_probs, label_lengths, logit_lengths, onsets):
     """Log likelihoods [batch] and the posterior of every unit in every frame [batch, frames, units]."""
     batch, count = ops.shape(labels)[0], ops.shape(labels)[1]
-    in_utterance = (ops.arange(ops.shape(log_probs)[1])[:, None] < logit_lengths[None, :])[:, :, None]
+    time = ops.arange(ops.shape(log_probs)[1])[:, None]
+    in_utterance = (time < logit_lengths[None, :])[:, :, None]
+    in_speech = ops.logical_and(in_utterance, (time >= onsets[None, :])[:, :, None])
     is_label = ops.arange(count)[None, :] < label_lengths[:, None]
     spelled = ops.one_hot(labels, log_probs.shape[-1], dtype="float32")  # [batch, labels, units]
 
     by_time = ops.transpose(log_probs, (1, 0, 2))  # [frames, batch, units]
     blank_scores = ops.where(in_utterance, by_time[:, :, BLANK : BLANK + 1], 0.0)
     label_scores = ops.einsum("tbu,blu->tbl", by_time, spelled)
-    label_scores = ops.where(ops.logical_and(in_utterance, is_label[None]), label_scores, _IMPOSSIBLE)
+    label_scores = ops.where(ops.logical_and(in_speech, is_label[None]), label_scores, _IMPOSSIBLE)
 
     blanks, labelled = _forward(
         ops.concatenate([blank_scores, ops.flip(blank_scores, 0)], axis=1),

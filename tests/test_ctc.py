@@ -156,6 +156,29 @@ def test_each_utterance_has_the_gradient_of_its_own_weight():
     np.testing.assert_allclose(tape.gradient(total, logits), plain * np.reshape([0.5, -3.0], (2, 1, 1)), atol=1e-6)
 
 
+@pytest.mark.parametrize("onset", [0, 1, 3, 6])
+def test_before_the_onset_every_frame_is_blank(onset):
+    labels, logits, label_lengths, frames = batch([(9, [1, 1]), (8, [2, 3])], units=4, padding=2)
+    logits = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        losses = ctc_loss(labels, logits, label_lengths, frames, onsets=np.array([onset, 0], np.int32))
+        total = tf.reduce_sum(losses)
+    quiet, speech = logits[0, :onset].numpy(), logits[0, onset:9].numpy()
+    loss, gradient = reference(speech, [1, 1])
+    np.testing.assert_allclose(losses[0], loss - log_softmax(quiet)[:, 0].sum(), atol=1e-4)
+    gradients = tape.gradient(total, logits)
+    np.testing.assert_allclose(gradients[0, onset:9], gradient, atol=1e-4)
+    np.testing.assert_allclose(gradients[0, :onset], np.exp(log_softmax(quiet)) - [1, 0, 0, 0], atol=1e-4)
+    np.testing.assert_allclose(losses[1], reference(logits[1, :8].numpy(), [2, 3])[0], atol=1e-4)
+
+
+def test_labels_that_do_not_fit_after_the_onset_have_no_loss():
+    labels, logits, label_lengths, frames = batch([(9, [1, 1])], units=4)
+    losses = [ctc_loss(labels, logits, label_lengths, frames, np.array([onset]))[0] for onset in (6, 7)]
+    assert losses[0] > 0 and losses[1] == 0
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 7), st.lists(st.integers(1, 3), max_size=5), st.integers(0, 2**32 - 1))
 def test_any_utterance_is_rated_as_in_float64_or_is_infeasible(count, labels, seed):

@@ -6,7 +6,7 @@ from keras import ops
 from pipeline import config
 from pipeline.augment import SpecAugmentation
 from pipeline.ctc import ctc_loss, is_feasible
-from pipeline.features import MFCC, Normalization, StackFrames
+from pipeline.features import MFCC, Normalization, StackFrames, speech_onsets
 from pipeline.models.recurrent import Bidirectional, make_cell
 
 
@@ -29,7 +29,7 @@ class AcousticModel(keras.Model):
 
     def __init__(self, settings: config.Config, units: int, portable: bool = False):
         super().__init__(name="acoustic_model")
-        shape = settings.model
+        self.settings, shape = settings, settings.model
         self.mfcc = MFCC(settings.features, name="mfcc")
         self.normalization = Normalization(settings.features.normalization, name="normalization")
         self.spec_augment = SpecAugmentation(
@@ -74,8 +74,13 @@ class AcousticModel(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Mean CTC loss, in nats an utterance, of the utterances that can be aligned; the others are counted."""
-        labels, label_lengths = y["labels"], y["label_lengths"]
-        nats = ctc_loss(labels, y_pred["logits"], label_lengths, y_pred["frames"])
-        feasible = ops.cast(is_feasible(labels, label_lengths, y_pred["frames"]), "float32")
+        labels, label_lengths, frames = y["labels"], y["label_lengths"], y_pred["frames"]
+        onsets = ops.zeros_like(frames)
+        if self.settings.training.quiet_db is not None:
+            onsets = speech_onsets(x["audio"], x["lengths"], self.settings.features, self.settings.training.quiet_db)
+            # Where the rest is too short for the labels, what was taken for quiet must have been speech.
+            onsets = ops.where(is_feasible(labels, label_lengths, frames - onsets), onsets, 0)
+        nats = ctc_loss(labels, y_pred["logits"], label_lengths, frames, onsets)
+        feasible = ops.cast(is_feasible(labels, label_lengths, frames), "float32")
         self.infeasible.update_state(1.0 - feasible)
         return ops.sum(nats) / ops.maximum(ops.sum(feasible), 1.0)
