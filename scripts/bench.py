@@ -61,6 +61,7 @@ def ctc(arguments) -> tuple[dict[str, int], dict[str, Callable[[], None]]]:
             f"--frames {arguments.frames}: {needed} wanted for {arguments.labels} labels and their repeats"
         )
 
+    command.load_tensorflow()
     import keras
 
     from pipeline.ctc import ctc_loss

@@ -1,6 +1,7 @@
 """What every command line here shares: the path, the quiet, and how errors end."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that the commands run without the package being installed
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notices on which CPU it found
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices on which processors it found
 
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:
@@ -26,6 +27,20 @@ def progress(items: list, unit: str) -> Iterable:
     import tqdm
 
     return tqdm.tqdm(items, unit=unit, leave=False, disable=not sys.stderr.isatty())
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow without its notices, some of which no setting stops; TF_CPP_MIN_LOG_LEVEL=0 shows them."""
+    with contextlib.ExitStack() as restored:
+        if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3":
+            stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+            restored.callback(os.close, stderr)
+            restored.callback(os.dup2, stderr, 2)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
 
 
 def run(main: Callable[[argparse.Namespace], None], arguments: argparse.ArgumentParser) -> None:

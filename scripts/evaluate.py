@@ -15,6 +15,7 @@ def main(arguments) -> None:
     from pipeline.inference import Recognizer
     from pipeline.text import normalize
 
+    command.load_tensorflow()
     recognizer = Recognizer(arguments.model)
     skipped = Skipped()
     utterances = _utterances(arguments, recognizer.sample_rate)

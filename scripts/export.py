@@ -6,6 +6,7 @@ import command
 
 
 def main(arguments) -> None:
+    command.load_tensorflow()
     from pipeline.export.saved_model import export
 
     export(arguments.run, arguments.out)

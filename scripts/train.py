@@ -13,6 +13,7 @@ def main(arguments) -> None:
 
     settings = load_config(arguments.config, arguments.overrides)
     folder = Path("runs") / settings.name
+    command.load_tensorflow()
     from pipeline.training.progress import ProgressBar, epoch_line
     from pipeline.training.trainer import train
 

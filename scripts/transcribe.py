@@ -11,6 +11,7 @@ def main(arguments) -> None:
     from pipeline.errors import InputError
     from pipeline.inference import Recognizer
 
+    command.load_tensorflow()
     recognizer = Recognizer(arguments.model)
     bad = []
     for file in arguments.audio:

@@ -39,6 +39,12 @@ def test_files_are_transcribed_and_a_bad_one_is_named(folder):
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "error: nothing.wav: no such file")
 
 
+def test_one_file_is_its_text_and_nothing_else(folder):
+    done = run(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
 @pytest.mark.parametrize("speech", ["test.jsonl", "tiny.yaml"])
 def test_a_manifest_and_a_configuration_are_evaluated_alike(folder, speech):
     done = run(folder, "evaluate.py", "--model", "exported/tiny", speech, "--json", "--out", "report")

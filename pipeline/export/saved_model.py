@@ -7,7 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from pipeline.decoding.greedy_graph import greedy_text
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PipelineError
 from pipeline.export.card import card
 from pipeline.models.acoustic import AcousticModel
 from pipeline.text import Units
@@ -19,6 +19,7 @@ def export(run_folder: str | Path, out: str | Path) -> None:
 
     Raises:
         InputError: no run with a checkpoint, or `out` holds something that is not an export.
+        PipelineError: it cannot be written.
     """
     run, out = Run(run_folder), Path(out)
     if out.exists() and not (out / "saved_model.pb").exists() and (not out.is_dir() or any(out.iterdir())):
@@ -44,6 +45,8 @@ def export(run_folder: str | Path, out: str | Path) -> None:
         (beside / "card.md").write_text(card(settings, units, model.count_params(), metrics, out), encoding="utf-8")
         shutil.rmtree(out, ignore_errors=True)
         beside.rename(out)
+    except (OSError, tf.errors.OpError) as error:
+        raise PipelineError(f"{out}: cannot be written ({error})") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

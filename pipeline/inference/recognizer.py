@@ -47,8 +47,9 @@ class Recognizer:
         try:
             self._model = tf.saved_model.load(str(folder))
             self._log_probs = self._model.signatures["log_probs"]
-        except (tf.errors.OpError, OSError, ValueError, KeyError) as error:
-            raise InputError(f"{folder}: a damaged export ({str(error).splitlines()[0]})") from error
+        except Exception as error:  # of a damaged file TensorFlow may raise anything, IndexError for example
+            problem = str(error).strip().splitlines() or [type(error).__name__]
+            raise InputError(f"{folder}: a damaged export ({problem[0]})") from error
 
     def transcribe(self, audio: np.ndarray) -> Transcript:
         """What is said in an utterance: float [samples] in -1..1 at `sample_rate`; of any length, even none.

@@ -10,13 +10,17 @@ from typing import BinaryIO
 import keras
 import numpy as np
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PipelineError
 
 _STATE = "state"
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Whoever reads `path` finds what was there or what `write` wrote, whatever happens in between."""
+    """Whoever reads `path` finds what was there or what `write` wrote, whatever happens in between.
+
+    Raises:
+        PipelineError: it cannot be written, for want of space for example.
+    """
     beside = path.with_name(path.name + ".part")
     try:
         with beside.open("wb") as file:
@@ -24,6 +28,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+    except OSError as error:
+        raise PipelineError(f"{path}: cannot be written, {(error.strerror or str(error)).lower()}") from error
     finally:
         beside.unlink(missing_ok=True)
 

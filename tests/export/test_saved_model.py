@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import tensorflow as tf
 import tiny
 
 from pipeline.config import load_config
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PipelineError
 from pipeline.export.saved_model import export
 from pipeline.inference import Recognizer
 from pipeline.training.run import Run
@@ -134,6 +135,20 @@ def test_an_export_is_replaced_but_nothing_else_is(exported, tmp_path):
     with pytest.raises(InputError, match="found something else"):
         export(run, tmp_path)
     assert (tmp_path / "precious").read_text() == "keep me"
+
+
+def test_what_cannot_be_written_is_named(exported, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(PipelineError, match=r"file/out: cannot be written"):
+        export(exported[0], tmp_path / "file" / "out")
+
+
+def test_a_damaged_export_is_named(exported, tmp_path):
+    shutil.copytree(exported[1], tmp_path / "out")
+    (weights,) = (tmp_path / "out" / "variables").glob("variables.data*")
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"out: a damaged export"):
+        Recognizer(tmp_path / "out")
 
 
 def test_a_folder_without_a_run_is_named(tmp_path):

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PipelineError
 from pipeline.training.checkpoint import load_checkpoint, save_checkpoint, write_atomically
 
 
@@ -58,7 +58,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(PipelineError, match=r"file: cannot be written, no space left"):
         write_atomically(path, fail)
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
