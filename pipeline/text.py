@@ -11,6 +11,10 @@ SPACE = "<space>"
 """How the space, which an editor would not show, stands in a file of units."""
 
 
+OTHER = "<other>"
+"""The unit that stands for every word without one of its own, if a model has it: a keyword model's filler."""
+
+
 class UnknownSymbol(InputError):
     """A transcript holds something that the units cannot spell."""
 
@@ -70,15 +74,16 @@ class Units:
         return 1 + len(self.symbols)
 
     def encode(self, text: str) -> list[int]:
-        """The text's unit ids.
+        """The text's unit ids; words without a unit have that of `<other>`, if there is one.
 
         Raises:
             UnknownSymbol: it holds a symbol that is not among the units.
         """
-        try:
-            return [self._ids[symbol] for symbol in _split(self.kind, text)]
-        except KeyError as error:
-            raise UnknownSymbol(f"{text!r} has {error.args[0]!r}, which is not among the units") from error
+        symbols = list(_split(self.kind, text))
+        ids = [self._ids.get(symbol, self._ids.get(OTHER)) for symbol in symbols]
+        if None in ids:
+            raise UnknownSymbol(f"{text!r} has {symbols[ids.index(None)]!r}, which is not among the units")
+        return ids
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of unit ids; the blank has none."""

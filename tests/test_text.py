@@ -61,6 +61,14 @@ def test_an_unknown_symbol_is_named():
         Units("characters", ["a", "e"]).encode("tea")
 
 
+def test_a_filler_stands_for_every_other_word(tmp_path):
+    units = Units("words", ["alexa", "<other>"])
+    assert units.encode("hey alexa stop") == [2, 1, 2]
+    units.save(tmp_path / "units.txt")
+    assert Units.load(tmp_path / "units.txt").encode("tea") == [2]
+    assert Units("words", ["alexa", "stop"]).encode("stop alexa") == [2, 1]
+
+
 @pytest.mark.parametrize(
     "content", ["", "a\nb\n", "# syllables\n<blank>\na\n", "# characters\n<blank>\nab\n", "# words\n<blank>\n"]
 )

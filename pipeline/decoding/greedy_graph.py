@@ -2,20 +2,20 @@
 
 import tensorflow as tf
 
-from pipeline.decoding.greedy import BLANK
+from pipeline.decoding.transcript import BLANK
+from pipeline.text import Units
 
 
-def greedy_text(log_probs: tf.Tensor, frames: tf.Tensor, symbols: list[str], kind: str) -> tuple[tf.Tensor, tf.Tensor]:
+def greedy_text(log_probs: tf.Tensor, frames: tf.Tensor, units: Units) -> tuple[tf.Tensor, tf.Tensor]:
     """Texts and confidences of a batch.
 
     Args:
         log_probs: float32 [batch, frames, units].
         frames: int32 [batch], the true ones.
-        symbols: the units' texts but for the blank.
-        kind: "characters" or "words".
+        units: of the model.
 
     Returns:
-        string [batch], and float32 [batch] in 0..1: see `greedy.greedy`.
+        string [batch], and float32 [batch] in 0..1: see `transcript.spell`.
     """
     batch, count = tf.shape(log_probs)[0], tf.shape(log_probs)[1]
     inside = tf.range(count)[None, :] < frames[:, None]
@@ -23,7 +23,7 @@ def greedy_text(log_probs: tf.Tensor, frames: tf.Tensor, symbols: list[str], kin
     starts = tf.not_equal(best, tf.pad(best[:, :-1], [[0, 0], [1, 0]], constant_values=-1))
     is_new = starts & tf.not_equal(best, BLANK)  # the first frame of each unit on the best path
 
-    spelled = ["", *(symbols if kind == "characters" else [symbol + " " for symbol in symbols])]
+    spelled = ["", *(units.symbols if units.kind == "characters" else [word + " " for word in units.symbols])]
     pieces = tf.gather(tf.constant(spelled), tf.where(is_new, best, BLANK))
     text = tf.strings.strip(tf.strings.regex_replace(tf.strings.reduce_join(pieces, axis=1), " +", " "))
 

@@ -71,7 +71,7 @@ class _Serving(tf.Module):
 
         @tf.function(input_signature=[audio, lengths])
         def transcribe(audio, lengths):
-            text, confidence = greedy_text(*score(audio, lengths), units.symbols, units.kind)
+            text, confidence = greedy_text(*score(audio, lengths), units)
             return {"text": text, "confidence": confidence}
 
         self.log_probs, self.transcribe = log_probs, transcribe

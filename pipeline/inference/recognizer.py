@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.decoding.greedy import Transcript, greedy
+from pipeline.decoding.greedy import greedy
+from pipeline.decoding.transcript import Transcript
 from pipeline.errors import InputError
 from pipeline.text import Units
 
@@ -58,7 +59,7 @@ class Recognizer:
             InputError: samples that are not finite, or not one channel of numbers.
         """
         log_probs = self.log_probs(audio)
-        return greedy(log_probs, self._units.symbols, self._units.kind, self._frame_seconds)
+        return greedy(log_probs, self._units, self._frame_seconds)
 
     def log_probs(self, audio: np.ndarray) -> np.ndarray:
         """Log posteriors float32 [frames, units] of one utterance; see `transcribe`."""

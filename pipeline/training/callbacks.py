@@ -103,7 +103,7 @@ class Validation(keras.callbacks.Callback):
             log_probs, frames, losses = self._step(inputs, labels)
             nats.extend(losses.numpy())
             for example, scores, count in zip(examples, log_probs.numpy(), frames.numpy(), strict=True):
-                heard = greedy(scores[:count], self._units.symbols, self._units.kind, frame_seconds)
+                heard = greedy(scores[:count], self._units, frame_seconds)
                 self.references.append(example.text)
                 self.hypotheses.append(heard.text)
         return nats

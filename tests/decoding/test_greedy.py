@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from pipeline.decoding.greedy import greedy
 from pipeline.decoding.greedy_graph import greedy_text
+from pipeline.text import Units
 
-SYMBOLS = {"characters": [" ", "a", "b"], "words": ["on", "off", "light"]}
+UNITS = {"characters": Units("characters", [" ", "a", "b"]), "words": Units("words", ["on", "off", "light"])}
 
 
 def sure_of(units):
@@ -28,23 +29,23 @@ def sure_of(units):
     ],
 )
 def test_repeats_merge_and_blanks_part(units, text):
-    assert greedy(sure_of(units), SYMBOLS["characters"], "characters", 0.03).text == text
+    assert greedy(sure_of(units), UNITS["characters"], 0.03).text == text
 
 
 def test_words_stand_in_time():
-    transcript = greedy(sure_of([0, 2, 2, 3, 1, 0, 3, 0]), SYMBOLS["characters"], "characters", 0.5)
+    transcript = greedy(sure_of([0, 2, 2, 3, 1, 0, 3, 0]), UNITS["characters"], 0.5)
     assert [(word.word, word.start, word.end) for word in transcript.words] == [("ab", 0.5, 2.0), ("b", 3.0, 3.5)]
     assert transcript.confidence == pytest.approx(0.7)
 
 
 def test_word_units_are_words():
-    transcript = greedy(sure_of([1, 1, 0, 3]), SYMBOLS["words"], "words", 1.0)
+    transcript = greedy(sure_of([1, 1, 0, 3]), UNITS["words"], 1.0)
     assert transcript.text == "on light"
     assert [word.start for word in transcript.words] == [0.0, 3.0]
 
 
 def test_silence_is_as_sure_as_its_blanks():
-    assert greedy(sure_of([0, 0, 0]), SYMBOLS["words"], "words", 1.0).confidence == pytest.approx(0.7)
+    assert greedy(sure_of([0, 0, 0]), UNITS["words"], 1.0).confidence == pytest.approx(0.7)
 
 
 @settings(max_examples=60, deadline=None)
@@ -54,9 +55,9 @@ def test_silence_is_as_sure_as_its_blanks():
 def test_the_graph_decodes_alike(frames, kind, seed):
     scores = np.random.default_rng(seed).normal(size=(len(frames), max(frames) + 2, 4), scale=2).astype(np.float32)
     log_probs = tf.nn.log_softmax(scores)
-    texts, confidences = greedy_text(log_probs, tf.constant(frames), SYMBOLS[kind], kind)
+    texts, confidences = greedy_text(log_probs, tf.constant(frames), UNITS[kind])
     for row, count, text, confidence in zip(log_probs.numpy(), frames, texts.numpy(), confidences.numpy(), strict=True):
-        transcript = greedy(row[:count], SYMBOLS[kind], kind, 0.03)
+        transcript = greedy(row[:count], UNITS[kind], 0.03)
         assert text.decode() == transcript.text
         assert confidence == pytest.approx(transcript.confidence, abs=1e-5)
 
@@ -65,19 +66,19 @@ def test_a_word_is_as_sure_as_its_units_at_their_best():
     log_probs = sure_of([2, 2, 3, 1, 3])
     log_probs[1, 2] = np.log(0.9)
     log_probs[2, 3] = np.log(0.4)
-    first, second = greedy(log_probs, SYMBOLS["characters"], "characters", 0.5).words
+    first, second = greedy(log_probs, UNITS["characters"], 0.5).words
     assert first.confidence == pytest.approx((0.9 * 0.4) ** 0.5)
     assert second.confidence == pytest.approx(0.7)
 
 
 def test_nothing_heard_of_nothing_is_sure():
-    transcript = greedy(np.zeros((0, 4)), SYMBOLS["words"], "words", 0.5)
+    transcript = greedy(np.zeros((0, 4)), UNITS["words"], 0.5)
     assert (transcript.text, transcript.confidence, transcript.words) == ("", 1.0, ())
 
 
 @pytest.mark.parametrize("kind", ["characters", "words"])
 def test_the_graph_decodes_a_batch_without_frames(kind):
-    texts, confidences = greedy_text(tf.zeros((2, 0, 4)), tf.constant([0, 0]), SYMBOLS[kind], kind)
+    texts, confidences = greedy_text(tf.zeros((2, 0, 4)), tf.constant([0, 0]), UNITS[kind])
     assert texts.numpy().tolist() == [b"", b""]
     assert confidences.numpy().tolist() == [1.0, 1.0]
 
@@ -87,13 +88,13 @@ def test_padding_does_not_change_what_the_graph_decodes(kind):
     scores = np.random.default_rng(0).normal(size=(3, 12, 4), scale=2).astype(np.float32)
     padding = np.random.default_rng(1).normal(size=(3, 5, 4), scale=9).astype(np.float32)
     frames = tf.constant([12, 0, 7])
-    alone = greedy_text(tf.nn.log_softmax(scores), frames, SYMBOLS[kind], kind)
-    padded = greedy_text(tf.nn.log_softmax(np.concatenate([scores, padding], axis=1)), frames, SYMBOLS[kind], kind)
+    alone = greedy_text(tf.nn.log_softmax(scores), frames, UNITS[kind])
+    padded = greedy_text(tf.nn.log_softmax(np.concatenate([scores, padding], axis=1)), frames, UNITS[kind])
     assert alone[0].numpy().tolist() == padded[0].numpy().tolist()
     np.testing.assert_allclose(alone[1], padded[1], atol=1e-6)
 
 
 def test_umlauts_are_spelled_by_the_graph():
-    symbols = [" ", "ä", "ß"]
-    texts, _ = greedy_text(tf.constant(sure_of([2, 1, 3])[None], tf.float32), tf.constant([3]), symbols, "characters")
-    assert texts[0].numpy().decode() == "ä ß" == greedy(sure_of([2, 1, 3]), symbols, "characters", 1.0).text
+    units = Units("characters", [" ", "ä", "ß"])
+    texts, _ = greedy_text(tf.constant(sure_of([2, 1, 3])[None], tf.float32), tf.constant([3]), units)
+    assert texts[0].numpy().decode() == "ä ß" == greedy(sure_of([2, 1, 3]), units, 1.0).text

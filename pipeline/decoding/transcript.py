@@ -1,0 +1,76 @@
+"""What a decoder gives: text, and its words in time, from the path through the frames that spells them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.text import Units
+
+BLANK = 0
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word in time: `start` and `end` in seconds, `confidence` in 0..1."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was heard: `confidence` in 0..1."""
+
+    text: str
+    confidence: float
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A unit on a path: from frame `start` to before frame `end`, its best log posterior among them."""
+
+    unit: int
+    start: int
+    end: int
+    score: float
+
+
+def spell(runs: list[Run], log_probs: np.ndarray, units: Units, frame_seconds: float) -> Transcript:
+    """The transcript of a path.
+
+    Args:
+        runs: of the path's units, in the order of time, without blanks.
+        log_probs: float [frames, units], of the utterance.
+        units: of the model.
+        frame_seconds: from one frame to the next.
+
+    Returns:
+        Its text, and words in time: a word lasts from the first frame of its first unit to the last of its last.
+        A confidence is the geometric mean of the posteriors of the units it is about; without units, of the blanks.
+    """
+    groups: list[list[Run]] = [[]]
+    for run in runs:
+        symbol = units.symbols[run.unit - 1]
+        if units.kind == "words" or symbol == " ":
+            groups.append([])
+        if symbol != " ":
+            groups[-1].append(run)
+    words = tuple(
+        Word(
+            word="".join(units.symbols[run.unit - 1] for run in group),
+            start=group[0].start * frame_seconds,
+            end=group[-1].end * frame_seconds,
+            confidence=_mean_probability([run.score for run in group]),
+        )
+        for group in filter(None, groups)
+    )
+    confidence = _mean_probability([run.score for run in runs] if runs else log_probs[:, BLANK])
+    return Transcript(" ".join(word.word for word in words), confidence, words)
+
+
+def _mean_probability(log_posteriors) -> float:
+    """The geometric mean; of nothing it is 1: an empty transcript of no frames is surely right."""
+    return float(np.exp(np.mean(log_posteriors))) if len(log_posteriors) else 1.0
