@@ -22,6 +22,9 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 WordsPerMinute = Annotated[int, Field(ge=80, le=450)]
 Pitch = Annotated[int, Field(ge=0, le=100)]
 
+DELTA_CONTEXT = 4
+"""Frames on each side of the one whose delta is fitted to them; librosa.feature.delta's default."""
+
 
 class Section(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
@@ -102,6 +105,17 @@ class Features(Section):
     def frame_seconds(self) -> float:
         """Seconds from one of the network's frames to the next."""
         return self.hop_samples * self.stride / self.sample_rate
+
+    @property
+    def delta_context(self) -> int:
+        """Frames on each side of a frame that its deltas need."""
+        return DELTA_CONTEXT if self.deltas else 0
+
+    @property
+    def first_samples(self) -> int:
+        """Samples that must be there before the network's first frame is known; each further one takes a stride."""
+        frames = self.stack + self.delta_context
+        return (frames - 1) * self.hop_samples + self.n_fft - (self.n_fft // 2 if self.centre else 0)
 
     def network_frames(self, samples: int) -> int:
         """The frames that the network sees of so many samples."""
@@ -268,6 +282,17 @@ class Config(Section):
     augment: Augment = Augment()
     data: Data
     training: Training = Training()
+
+    @property
+    def cannot_stream(self) -> str | None:
+        """The setting for which a model needs the whole utterance; None if it can hear it in pieces."""
+        features = self.features
+        reasons = {
+            "model.bidirectional = true": self.model.bidirectional,
+            "features.normalization = utterance": features.normalization == "utterance",
+            f"features.top_db = {features.top_db}": features.top_db is not None,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), None)
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

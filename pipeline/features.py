@@ -10,11 +10,10 @@ import numpy as np
 from keras import ops
 
 from pipeline import config
+from pipeline.config import DELTA_CONTEXT
 
 LOWEST_POWER = 1e-10
 """Power under which librosa.power_to_db stops: -100 dB."""
-DELTA_WIDTH = 9
-"""Frames that a delta is fitted to; librosa.feature.delta's default."""
 
 
 @keras.saving.register_keras_serializable("pipeline")
@@ -48,14 +47,12 @@ class MFCC(keras.layers.Layer):
         audio = ops.where(_within(audio, lengths), audio, 0.0)
         before = n_fft // 2 if self.features.centre else 0
         audio = ops.pad(audio, [[0, 0], [before, n_fft]])  # at least one frame, if of zeros, even of no samples
-        spectrum = ops.rfft(ops.extract_sequences(audio, n_fft, hop) * self.window)
-        power = ops.square(spectrum[0]) + ops.square(spectrum[1])  # [batch, frames, 1 + n_fft // 2]
         if self.features.centre:
             frames = ops.where(lengths > 0, 1 + lengths // hop, 0)
         else:
             frames = ops.maximum(0, 1 + (lengths - n_fft) // hop)
 
-        log_mel = (10 / math.log(10)) * ops.log(ops.maximum(ops.matmul(power, self.mel_matrix), LOWEST_POWER))
+        log_mel = self._log_mel(audio)
         if self.features.top_db is not None:
             inside = _within(log_mel, frames)[:, :, None]
             peak = ops.max(ops.where(inside, log_mel, 10 * math.log10(LOWEST_POWER)), axis=(1, 2), keepdims=True)
@@ -64,6 +61,34 @@ class MFCC(keras.layers.Layer):
         parts = [mfcc, *(_delta(mfcc, frames, order) for order in range(1, 1 + self.features.deltas))]
         values = ops.concatenate(parts, axis=-1) if len(parts) > 1 else mfcc
         return ops.where(_within(values, frames)[:, :, None], values, 0.0), frames
+
+    def whole_frames(self, audio):
+        """Of each n_fft samples that are there, without deltas or a floor: float32 [batch, frames, coefficients].
+
+        Args:
+            audio: float32 [batch, samples], of at least n_fft samples.
+        """
+        return ops.matmul(self._log_mel(audio), self.cosines)
+
+    def with_deltas(self, mfcc):
+        """Of frames that have neighbours: float32 [batch, frames - 2 * context, coefficients * (1 + deltas)].
+
+        Args:
+            mfcc: float32 [batch, frames, coefficients], of more than 2 * `Features.delta_context` frames.
+        """
+        half = self.features.delta_context
+        count = ops.shape(mfcc)[1] - 2 * half
+        parts = [mfcc[:, half : half + count]]
+        for order in range(1, 1 + self.features.deltas):
+            shifted = enumerate(_delta_weights(order))
+            parts.append(sum(float(weight) * mfcc[:, first : first + count] for first, weight in shifted))
+        return ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+
+    def _log_mel(self, audio):
+        """Decibels float32 [batch, frames, mels] of each n_fft samples."""
+        spectrum = ops.rfft(ops.extract_sequences(audio, self.features.n_fft, self.features.hop_samples) * self.window)
+        power = ops.square(spectrum[0]) + ops.square(spectrum[1])  # [batch, frames, 1 + n_fft // 2]
+        return (10 / math.log(10)) * ops.log(ops.maximum(ops.matmul(power, self.mel_matrix), LOWEST_POWER))
 
 
 @keras.saving.register_keras_serializable("pipeline")
@@ -162,17 +187,21 @@ def _within(values, lengths):
 
 def _delta(values, frames, order):
     """The derivative along time by a polynomial fit, the first and last frame repeated past the ends."""
-    half = DELTA_WIDTH // 2
-    positions = np.vander(np.arange(-half, half + 1), order + 1, increasing=True)
-    weights = math.factorial(order) * np.linalg.pinv(positions)[order]
+    half = DELTA_CONTEXT
     count = ops.shape(values)[1]
     last = ops.maximum(frames - 1, 0)[:, None]
     time = ops.arange(count)[None, :]
     near = [ops.maximum(0, ops.minimum(time + offset, last)) for offset in range(-half, half + 1)]
     return sum(
         float(weight) * ops.take_along_axis(values, index[:, :, None], axis=1)
-        for weight, index in zip(weights, near, strict=True)
+        for weight, index in zip(_delta_weights(order), near, strict=True)
     )
+
+
+def _delta_weights(order):
+    """float64 [2 * DELTA_CONTEXT + 1]: of a frame and its neighbours, whose sum is the derivative in the middle."""
+    positions = np.vander(np.arange(-DELTA_CONTEXT, DELTA_CONTEXT + 1), order + 1, increasing=True)
+    return math.factorial(order) * np.linalg.pinv(positions)[order]
 
 
 def _constants(features: config.Features) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -65,12 +65,32 @@ class AcousticModel(keras.Model):
         """Scores of normalized features; the second half of `call`."""
         values = self.spec_augment(values, frames, training=training)
         values, frames = self.stack(values, frames)
-        for number, (recurrent, dropout) in enumerate(zip(self.recurrent, self.dropouts, strict=True)):
-            if self.norms:
-                values = self.norms[number](values)
-            values = recurrent(values, frames) if isinstance(recurrent, Bidirectional) else recurrent(values)
-            values = dropout(values, training=training)
+        for number, layer in enumerate(self.recurrent):
+            values = self._normalized(number, values)
+            values = layer(values, frames) if isinstance(layer, Bidirectional) else layer(values)[0]
+            values = self.dropouts[number](values, training=training)
         return {"logits": self.logits(values), "frames": frames}
+
+    def go_on(self, values, states, unrolled=False):
+        """Scores of further frames, by layers that go on from their states; for inference, in one direction.
+
+        Args:
+            values: float32 [batch, frames, inputs], of normalized and stacked frames.
+            states: a list for each layer, of float32 [batch, units], as the frames before left them.
+            unrolled: without a loop; their number must then be known.
+
+        Returns:
+            Logits float32 [batch, frames, units], and the new states.
+        """
+        after = []
+        for number, layer in enumerate(self.recurrent):
+            values = self._normalized(number, values)
+            values, *state = (_unrolled if unrolled else _looped)(layer, values, states[number])
+            after.append(state)
+        return self.logits(values), after
+
+    def _normalized(self, number, values):
+        return self.norms[number](values) if self.norms else values
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Mean CTC loss, in nats an utterance, of the utterances that can be aligned; the others are counted."""
@@ -84,3 +104,15 @@ class AcousticModel(keras.Model):
         feasible = ops.cast(is_feasible(labels, label_lengths, frames), "float32")
         self.infeasible.update_state(1.0 - feasible)
         return ops.sum(nats) / ops.maximum(ops.sum(feasible), 1.0)
+
+
+def _looped(layer, values, states):
+    return layer(values, initial_state=states)
+
+
+def _unrolled(layer, values, states):
+    outputs = []
+    for time in range(values.shape[1]):
+        output, states = layer.cell(values[:, time], states)
+        outputs.append(output)
+    return ops.stack(outputs, axis=1), *states

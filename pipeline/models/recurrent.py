@@ -8,8 +8,9 @@ from keras import ops
 
 from pipeline.errors import InputError
 
-Cell = Callable[[int, bool, str], keras.layers.Layer]
-"""(units, portable, name) -> a layer from [batch, frames, inputs] to [batch, frames, units] that sees only the past."""
+Cell = Callable[[int, bool, str], keras.layers.RNN]
+"""(units, portable, name) -> a layer with `return_sequences` and `return_state`: values float [batch, frames, inputs]
+and optionally an `initial_state` give outputs float [batch, frames, units], which see only the past, and the states."""
 
 CELLS: dict[str, Cell] = {}
 
@@ -26,57 +27,60 @@ def register(name: str) -> Callable[[Cell], Cell]:
 
 # `portable` asks for operations that any machine has. With a GPU in sight Keras would otherwise trace cuDNN's into an
 # export, which then does not run on a CPU.
+_RETURNS = {"return_sequences": True, "return_state": True}
 
 
 @register("simple_rnn")
-def simple_rnn(units: int, portable: bool, name: str) -> keras.layers.Layer:
+def simple_rnn(units: int, portable: bool, name: str) -> keras.layers.RNN:
     """h_t = tanh(W x_t + U h_{t-1} + b); Elman, "Finding structure in time" (1990)."""
-    layer = keras.layers.SimpleRNN if portable or not _trains_on_cpu() else _SimpleRNN
-    return layer(units, return_sequences=True, name=name)
+    layer = _SimpleRNN if _recurs_by_hand(portable) else keras.layers.SimpleRNN
+    return layer(units, **_RETURNS, name=name)
 
 
 @register("lstm")
-def lstm(units: int, portable: bool, name: str) -> keras.layers.Layer:
+def lstm(units: int, portable: bool, name: str) -> keras.layers.RNN:
     """Input, forget and output gates around a cell state; Gers et al., "Learning to forget" (2000)."""
-    layer = keras.layers.LSTM if portable or not _trains_on_cpu() else _LSTM
-    return layer(units, return_sequences=True, use_cudnn=False if portable else "auto", name=name)
+    layer = _LSTM if _recurs_by_hand(portable) else keras.layers.LSTM
+    return layer(units, **_RETURNS, use_cudnn=False if portable else "auto", name=name)
 
 
 @register("gru")
-def gru(units: int, portable: bool, name: str) -> keras.layers.Layer:
+def gru(units: int, portable: bool, name: str) -> keras.layers.RNN:
     """Update and reset gates on the one hidden state; Cho et al. (2014), in cuDNN's `reset_after` form."""
-    return keras.layers.GRU(units, return_sequences=True, use_cudnn=False if portable else "auto", name=name)
+    return keras.layers.GRU(units, **_RETURNS, use_cudnn=False if portable else "auto", name=name)
 
 
 class _SimpleRNN(keras.layers.SimpleRNN):
     """Keras's layer, its weights and its results, by this pipeline's recurrence."""
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        return _recur("simple_rnn", self.cell, sequences)
+        return _recur("simple_rnn", self, sequences, initial_state)
 
 
 class _LSTM(keras.layers.LSTM):
     """See _SimpleRNN."""
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        return _recur("lstm", self.cell, sequences)
+        return _recur("lstm", self, sequences, initial_state)
 
 
-def _recur(name, cell, sequences):
+def _recur(name, layer, sequences, states):
     from pipeline.models import recurrence  # TensorFlow's
 
-    by_time = ops.transpose(sequences, (1, 0, 2))
-    by_time = getattr(recurrence, name)(by_time, cell.kernel, cell.recurrent_kernel, cell.bias)
-    return ops.transpose(by_time, (1, 0, 2))
+    if states is None:
+        states = layer.get_initial_state(ops.shape(sequences)[0])
+    by_time, cell = ops.transpose(sequences, (1, 0, 2)), layer.cell
+    outputs, states = getattr(recurrence, name)(by_time, cell.kernel, cell.recurrent_kernel, cell.bias, *states)
+    return ops.transpose(outputs, (1, 0, 2)), *states
 
 
-def _trains_on_cpu() -> bool:
-    """Whether TensorFlow is to compute and has no GPU, where cuDNN in Keras's layers is quicker."""
+def _recurs_by_hand(portable: bool) -> bool:
+    """Whether TensorFlow is to compute, and not on a GPU, where cuDNN in Keras's layers is quicker."""
     if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf
 
-    return not tf.config.list_logical_devices("GPU")
+    return portable or not tf.config.list_logical_devices("GPU")
 
 
 def cell_named(cell: str) -> Cell:
@@ -88,7 +92,7 @@ def cell_named(cell: str) -> Cell:
     return CELLS[cell]
 
 
-def make_cell(cell: str, units: int, portable: bool, name: str) -> keras.layers.Layer:
+def make_cell(cell: str, units: int, portable: bool, name: str) -> keras.layers.RNN:
     """Raises: InputError: no such cell is registered."""
     return cell_named(cell)(units, portable, name)
 
@@ -102,13 +106,13 @@ class Bidirectional(keras.layers.Layer):
         Returns float32 [batch, frames, 2 * units].
     """
 
-    def __init__(self, forward: keras.layers.Layer, backward: keras.layers.Layer, **kwargs):
+    def __init__(self, forward: keras.layers.RNN, backward: keras.layers.RNN, **kwargs):
         super().__init__(**kwargs)
         self.forward, self.backward = forward, backward
 
     def call(self, values, frames):
-        backward = _reverse(self.backward(_reverse(values, frames)), frames)
-        return ops.concatenate([self.forward(values), backward], axis=-1)
+        backward = _reverse(self.backward(_reverse(values, frames))[0], frames)
+        return ops.concatenate([self.forward(values)[0], backward], axis=-1)
 
 
 def _reverse(values, frames):

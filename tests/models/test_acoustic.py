@@ -112,9 +112,8 @@ def test_a_new_cell_is_one_function(monkeypatch):
 
     @recurrent.register("average")
     def average(units, portable, name):
-        return keras.layers.RNN(
-            keras.layers.SimpleRNNCell(units, activation="linear"), return_sequences=True, name=name
-        )
+        cell = keras.layers.SimpleRNNCell(units, activation="linear")
+        return keras.layers.RNN(cell, return_sequences=True, return_state=True, name=name)
 
     network = AcousticModel(settings(cell="average"), units=5)
     assert network({"audio": speech(), "lengths": LENGTHS})["logits"].shape[-1] == 5

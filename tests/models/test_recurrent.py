@@ -23,7 +23,19 @@ def bidirectional(cell):
 def test_a_cell_gives_its_units_for_every_frame(cell, portable):
     layer = make_cell(cell, 8, portable, "first")
     assert layer.name == "first"
-    assert layer(values()).shape == (4, 9, 8)
+    outputs, *states = layer(values())
+    assert outputs.shape == (4, 9, 8)
+    assert [tuple(state.shape) for state in states] == [(4, 8)] * (2 if cell == "lstm" else 1)
+
+
+@pytest.mark.parametrize("portable", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_cell_goes_on_from_its_state(cell, portable):
+    layer = make_cell(cell, 8, portable, "layer")
+    whole, *_ = layer(values())
+    first, *states = layer(values()[:, :4])
+    second, *_ = layer(values()[:, 4:], initial_state=states)
+    np.testing.assert_allclose(np.concatenate([first, second], axis=1), whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -31,7 +43,7 @@ def test_a_cell_sees_only_the_past(cell):
     layer = make_cell(cell, 8, False, "layer")
     changed = values()
     changed[:, 5:] += 1
-    before, after = layer(values()).numpy(), layer(changed).numpy()
+    before, after = layer(values())[0].numpy(), layer(changed)[0].numpy()
     np.testing.assert_allclose(before[:, :5], after[:, :5], atol=1e-6)
     assert not np.allclose(before[:, 5], after[:, 5], atol=1e-3)
 
@@ -48,8 +60,8 @@ def test_the_backward_layer_reads_from_each_utterances_true_end(cell):
     assert found.shape == (4, 9, 16)
     for row, count in enumerate(FRAMES[:3]):
         own = values()[row : row + 1, :count]
-        np.testing.assert_allclose(found[row, :count, :8], layer.forward(own)[0], atol=1e-6)
-        np.testing.assert_allclose(found[row, :count, 8:], layer.backward(own[:, ::-1])[0, ::-1], atol=1e-6)
+        np.testing.assert_allclose(found[row, :count, :8], layer.forward(own)[0][0], atol=1e-6)
+        np.testing.assert_allclose(found[row, :count, 8:], layer.backward(own[:, ::-1])[0][0, ::-1], atol=1e-6)
 
 
 @pytest.mark.parametrize("cell", CELLS)
