@@ -12,7 +12,7 @@ SPACE = "<space>"
 
 
 OTHER = "<other>"
-"""The unit that stands for every word without one of its own, if a model has it: a keyword model's filler."""
+"""The unit that stands for every word without one of its own, if a model has it: a keyword model's filler, no text."""
 
 
 class UnknownSymbol(InputError):
@@ -73,6 +73,15 @@ class Units:
         """The number of units, the blank included."""
         return 1 + len(self.symbols)
 
+    @property
+    def texts(self) -> list[str]:
+        """What each unit, by its id, adds to a text: its symbol, or nothing."""
+        return ["", *("" if symbol == OTHER else symbol for symbol in self.symbols)]
+
+    def without_others(self, text: str) -> str:
+        """What there is to write of a text: a model with `<other>` writes nothing of words without a unit."""
+        return " ".join(word for word in text.split() if word in self._ids) if OTHER in self._ids else text
+
     def encode(self, text: str) -> list[int]:
         """The text's unit ids; words without a unit have that of `<other>`, if there is one.
 
@@ -86,9 +95,9 @@ class Units:
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of unit ids; the blank has none."""
+        """The text of unit ids; the blank and `<other>` have none."""
         separator = "" if self.kind == "characters" else " "
-        text = separator.join(self.symbols[number - 1] for number in ids if number)
+        text = separator.join(self.texts[number] for number in ids)
         return " ".join(text.split())
 
     def save(self, path: str | Path) -> None:

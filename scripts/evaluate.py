@@ -1,6 +1,5 @@
 """Measures an exported model's word and character error rates, decoding greedily."""
 
-import functools
 import json
 import sys
 from dataclasses import asdict
@@ -13,7 +12,6 @@ def main(arguments) -> None:
     from pipeline.data.utterances import Skipped
     from pipeline.evaluation.evaluate import evaluate
     from pipeline.inference import Recognizer
-    from pipeline.text import normalize
 
     command.load_tensorflow()
     recognizer = Recognizer(arguments.model)
@@ -23,7 +21,7 @@ def main(arguments) -> None:
         lambda audio: recognizer.transcribe(audio).text,
         command.progress(utterances, "utterance"),
         recognizer.sample_rate,
-        functools.partial(normalize, **recognizer.text),
+        recognizer.normalize,
         skipped,
     )
     if len(skipped):

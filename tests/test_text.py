@@ -66,7 +66,10 @@ def test_a_filler_stands_for_every_other_word(tmp_path):
     assert units.encode("hey alexa stop") == [2, 1, 2]
     units.save(tmp_path / "units.txt")
     assert Units.load(tmp_path / "units.txt").encode("tea") == [2]
-    assert Units("words", ["alexa", "stop"]).encode("stop alexa") == [2, 1]
+    assert units.decode([2, 1, 2]) == units.without_others("hey alexa stop") == "alexa"
+    closed = Units("words", ["alexa", "stop"])
+    assert closed.encode("stop alexa") == [2, 1]
+    assert closed.without_others("hey alexa") == "hey alexa"
 
 
 @pytest.mark.parametrize(

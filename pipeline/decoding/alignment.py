@@ -40,7 +40,7 @@ def align(log_probs: np.ndarray, labels: list[int]) -> list[Run] | None:
     path = np.zeros(frames, int)
     for time in range(frames - 1, -1, -1):
         path[time] = state
-        state -= steps[time, state]
+        state -= int(steps[time, state])
     runs = []
     for number, label in enumerate(labels):
         own = np.flatnonzero(path == 2 * number + 1)

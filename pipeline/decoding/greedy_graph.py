@@ -23,7 +23,7 @@ def greedy_text(log_probs: tf.Tensor, frames: tf.Tensor, units: Units) -> tuple[
     starts = tf.not_equal(best, tf.pad(best[:, :-1], [[0, 0], [1, 0]], constant_values=-1))
     is_new = starts & tf.not_equal(best, BLANK)  # the first frame of each unit on the best path
 
-    spelled = ["", *(units.symbols if units.kind == "characters" else [word + " " for word in units.symbols])]
+    spelled = [text + " " if text and units.kind == "words" else text for text in units.texts]
     pieces = tf.gather(tf.constant(spelled), tf.where(is_new, best, BLANK))
     text = tf.strings.strip(tf.strings.regex_replace(tf.strings.reduce_join(pieces, axis=1), " +", " "))
 

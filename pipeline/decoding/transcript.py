@@ -52,15 +52,15 @@ def spell(runs: list[Run], log_probs: np.ndarray, units: Units, frame_seconds: f
         A confidence is the geometric mean of the posteriors of the units it is about; without units, of the blanks.
     """
     groups: list[list[Run]] = [[]]
+    texts = units.texts
     for run in runs:
-        symbol = units.symbols[run.unit - 1]
-        if units.kind == "words" or symbol == " ":
+        if units.kind == "words" or texts[run.unit] == " ":
             groups.append([])
-        if symbol != " ":
+        if texts[run.unit].strip():
             groups[-1].append(run)
     words = tuple(
         Word(
-            word="".join(units.symbols[run.unit - 1] for run in group),
+            word="".join(texts[run.unit] for run in group),
             start=group[0].start * frame_seconds,
             end=group[-1].end * frame_seconds,
             confidence=_mean_probability([run.score for run in group]),

@@ -26,8 +26,9 @@ class StreamingModel:
     def start(self, batch) -> State:
         """The state before any audio. `batch`: int32 []."""
         before = self._features.n_fft // 2 if self._features.centre else 0
-        state = {"audio": ops.zeros((batch, before)), "mfcc": ops.zeros((batch, 0, self._features.coefficients))}
-        return {**state, **_named([[ops.zeros((batch, size)) for size in sizes] for sizes in self.state_sizes])}
+        audio, mfcc = ops.zeros((batch, before)), ops.zeros((batch, 0, self._features.coefficients))
+        states = _named([[ops.zeros((batch, size)) for size in sizes] for sizes in self.state_sizes])
+        return {"waiting_audio": audio, "waiting_mfcc": mfcc, **states}
 
     @property
     def state_sizes(self) -> list[list[int]]:
@@ -50,22 +51,20 @@ class StreamingModel:
 
     def end(self, state: State):
         """Log posteriors float32 [batch, frames, units] of the frames that waited for what did not come."""
-        heard = ops.shape(state["audio"])[1] + ops.shape(state["mfcc"])[1]
-        rest = ops.zeros_like(state["audio"][:, :1])
+        batch, samples = ops.shape(state["waiting_audio"])
+        rest = 0
         if self._features.centre:  # half a frame of silence before and after the audio, but none around nothing
-            nothing = heard == self._features.n_fft // 2
-            rest = ops.repeat(rest, self._features.n_fft - self._features.n_fft // 2, axis=1)
-            rest = rest[:, : ops.where(nothing, 0, ops.shape(rest)[1])]
-        else:
-            rest = rest[:, :0]
-        return self._advance(rest, state, last=True)[0]
+            before, after = self._features.n_fft // 2, self._features.n_fft - self._features.n_fft // 2
+            nothing = samples + ops.shape(state["waiting_mfcc"])[1] == before
+            rest = ops.where(nothing, 0, after)
+        return self._advance(ops.zeros((batch, rest)), state, last=True)[0]
 
     def _advance(self, audio, state, last):
         features = self._features
-        audio, count, audio_left = _windows(state["audio"], audio, features.n_fft, features.hop_samples, last)
+        audio, count, audio_left = _windows(state["waiting_audio"], audio, features.n_fft, features.hop_samples, last)
         audio = ops.pad(audio, [[0, 0], [0, features.n_fft]])  # one frame at least, then as many as there are
-        mfcc = self._beyond_the_ends(self._model.mfcc.whole_frames(audio)[:, :count], state["mfcc"], last)
-        mfcc, count, mfcc_left = _windows(state["mfcc"], mfcc, self._context, features.stride, last)
+        mfcc = self._beyond_the_ends(self._model.mfcc.whole_frames(audio)[:, :count], state["waiting_mfcc"], last)
+        mfcc, count, mfcc_left = _windows(state["waiting_mfcc"], mfcc, self._context, features.stride, last)
         mfcc = mfcc[:, : ops.maximum(0, (count - 1) * features.stride + self._context)]
 
         states = [state[name] for name in _named(self.state_sizes)]
@@ -73,7 +72,8 @@ class StreamingModel:
             count > 0, lambda: self._score(mfcc, states), lambda: (self._no_scores(mfcc), *states)
         )
         names = _named(self.state_sizes)
-        return log_probs, {"audio": audio_left, "mfcc": mfcc_left, **dict(zip(names, states, strict=True))}
+        states = dict(zip(names, states, strict=True))
+        return log_probs, {"waiting_audio": audio_left, "waiting_mfcc": mfcc_left, **states}
 
     def _beyond_the_ends(self, mfcc, before, last):
         """Frames with copies of the first before and of the last after them, where an utterance begins or ends."""

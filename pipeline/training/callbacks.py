@@ -104,7 +104,7 @@ class Validation(keras.callbacks.Callback):
             nats.extend(losses.numpy())
             for example, scores, count in zip(examples, log_probs.numpy(), frames.numpy(), strict=True):
                 heard = greedy(scores[:count], self._units, frame_seconds)
-                self.references.append(example.text)
+                self.references.append(self._units.without_others(example.text))
                 self.hypotheses.append(heard.text)
         return nats
 

@@ -59,6 +59,17 @@ def test_pauses_stand_before_between_and_after_and_are_as_long_as_configured():
         assert pauses.min() >= 0.0999 and pauses.max() <= 0.2001
 
 
+@pytest.mark.parametrize("pause_seconds", [(0.1, 0.2), (0.0, 0.0)])
+def test_spans_tell_where_each_clip_lies(pause_seconds):
+    for string in joined(pause_seconds=pause_seconds):
+        audio = string.load()
+        assert [end - start for start, end in string.spans] == [
+            100 + 10 * int(word[4:]) for word in string.transcript.split()
+        ]
+        assert all(np.all(audio[start:end]) for start, end in string.spans)
+        assert [end for _, end in string.spans] == sorted(end for _, end in string.spans)
+
+
 def test_without_pauses_clips_touch():
     assert all(np.all(string.load()) for string in joined(pause_seconds=(0.0, 0.0)))
 

@@ -51,6 +51,12 @@ def test_what_greedy_decoding_found_is_aligned_as_it_was_found(frames, seed):
     assert align(log_probs, [run.unit for run in runs]) == runs
 
 
+def test_a_long_text_is_aligned():
+    labels = [1, 2] * 100
+    runs = align(random_log_probs(500, 3, 0), labels)
+    assert [run.unit for run in runs] == labels
+
+
 def test_labels_that_do_not_fit_have_no_alignment():
     assert align(random_log_probs(2, 3, 0), [1, 1]) is None
     assert align(random_log_probs(0, 3, 0), [1]) is None

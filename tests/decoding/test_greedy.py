@@ -8,7 +8,11 @@ from pipeline.decoding.greedy import greedy
 from pipeline.decoding.greedy_graph import greedy_text
 from pipeline.text import Units
 
-UNITS = {"characters": Units("characters", [" ", "a", "b"]), "words": Units("words", ["on", "off", "light"])}
+UNITS = {
+    "characters": Units("characters", [" ", "a", "b"]),
+    "words": Units("words", ["on", "off", "light"]),
+    "keywords": Units("words", ["alexa", "stop", "<other>"]),
+}
 
 
 def sure_of(units):
@@ -44,14 +48,17 @@ def test_word_units_are_words():
     assert [word.start for word in transcript.words] == [0.0, 3.0]
 
 
+def test_a_filler_is_no_word():
+    transcript = greedy(sure_of([3, 1, 0, 3, 3]), UNITS["keywords"], 1.0)
+    assert (transcript.text, [word.start for word in transcript.words]) == ("alexa", [1.0])
+
+
 def test_silence_is_as_sure_as_its_blanks():
     assert greedy(sure_of([0, 0, 0]), UNITS["words"], 1.0).confidence == pytest.approx(0.7)
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.integers(0, 9), min_size=1, max_size=4), st.sampled_from(["characters", "words"]), st.integers(0, 99)
-)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=4), st.sampled_from(sorted(UNITS)), st.integers(0, 99))
 def test_the_graph_decodes_alike(frames, kind, seed):
     scores = np.random.default_rng(seed).normal(size=(len(frames), max(frames) + 2, 4), scale=2).astype(np.float32)
     log_probs = tf.nn.log_softmax(scores)

@@ -35,7 +35,9 @@ def outputs_and_gradients(layer, values, states, compiled):
         with tf.GradientTape() as tape:
             tape.watch(variables)
             outputs = layer(variables[0], initial_state=variables[1:])
-            loss = sum(tf.reduce_sum(one * tf.cast(by, tf.float32)) for one, by in zip(outputs, importance, strict=True))
+            loss = sum(
+                tf.reduce_sum(one * tf.cast(by, tf.float32)) for one, by in zip(outputs, importance, strict=True)
+            )
         return *outputs, *tape.gradient(loss, [*variables, *(weight.value for weight in layer.trainable_weights)])
 
     return [tensor.numpy() for tensor in (tf.function(run) if compiled else run)()]

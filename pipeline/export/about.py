@@ -1,0 +1,60 @@
+"""What an export tells of itself, apart from its weights."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import InputError
+from pipeline.text import Units
+
+
+@dataclass(frozen=True)
+class About:
+    """The contents of `assets/`.
+
+    Attributes:
+        units: that it spells in.
+        sample_rate: of the audio it wants, in hertz.
+        frame_samples: from one frame to the next.
+        first_samples: that its first frame needs.
+        text: how transcripts were normalized in training; arguments for `pipeline.text.normalize`.
+        cannot_stream: the setting for which it needs the whole utterance; None if it can hear it in pieces.
+    """
+
+    units: Units
+    sample_rate: int
+    frame_samples: int
+    first_samples: int
+    text: dict
+    cannot_stream: str | None
+
+    @property
+    def frame_seconds(self) -> float:
+        """From one frame to the next."""
+        return self.frame_samples / self.sample_rate
+
+    def samples_for(self, frames: int) -> int:
+        """The samples that must be there before so many frames can be scored."""
+        return self.first_samples + (frames - 1) * self.frame_samples
+
+    def save(self, folder: Path) -> None:
+        """Into an export's folder."""
+        assets = folder / "assets"
+        assets.mkdir(exist_ok=True)
+        self.units.save(assets / "units.txt")
+        values = {name: value for name, value in vars(self).items() if name != "units"}
+        (assets / "model.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "About":
+        """Raises: InputError: the folder is not a whole export."""
+        if not folder.is_dir():
+            raise InputError(f"{folder}: an exported model's folder wanted, there is none")
+        file = folder / "assets" / "model.json"
+        if not file.exists() and not (folder / "saved_model.pb").exists():
+            raise InputError(f"{folder}: an exported model wanted, there is no saved_model.pb in it")
+        units = Units.load(folder / "assets" / "units.txt")
+        try:
+            return cls(units=units, **json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(f"{file}: not as this version exports it ({error}); export the model again") from error

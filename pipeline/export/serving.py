@@ -1,0 +1,74 @@
+"""What an exported model can be asked: its signatures."""
+
+import tensorflow as tf
+
+from pipeline.decoding.greedy_graph import greedy_text
+from pipeline.models.acoustic import AcousticModel
+from pipeline.models.streaming import StreamingModel
+from pipeline.text import Units
+
+AUDIO = tf.TensorSpec([None, None], tf.float32, "audio")
+LENGTHS = tf.TensorSpec([None], tf.int32, "lengths")
+
+
+class Serving:
+    """The functions that an export of a model offers."""
+
+    def __init__(self, model: AcousticModel, units: Units):
+        self._model, self._units = model, units
+
+    def signatures(self) -> dict:
+        """By name."""
+        functions = {"serving_default": self._transcribe(), "log_probs": self._log_probs()}
+        if self._model.settings.cannot_stream is None:
+            functions.update(self._streaming())
+        return functions
+
+    def _score(self, audio, lengths):
+        lengths = tf.clip_by_value(lengths, 0, tf.shape(audio)[1])
+        outputs = self._model({"audio": audio, "lengths": lengths}, training=False)
+        return tf.nn.log_softmax(outputs["logits"]), outputs["frames"]
+
+    def _log_probs(self):
+        @tf.function(input_signature=[AUDIO, LENGTHS])
+        def log_probs(audio, lengths):
+            scores, frames = self._score(audio, lengths)
+            return {"log_probs": scores, "frames": frames}
+
+        return log_probs
+
+    def _transcribe(self):
+        @tf.function(input_signature=[AUDIO, LENGTHS])
+        def transcribe(audio, lengths):
+            text, confidence = greedy_text(*self._score(audio, lengths), self._units)
+            return {"text": text, "confidence": confidence}
+
+        return transcribe
+
+    def _streaming(self) -> dict:
+        """`stream_start`, `stream` and `stream_end`. A state goes from one to the next as keyword arguments."""
+        streaming = StreamingModel(self._model)
+
+        @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "batch")])
+        def stream_start(batch):
+            return streaming.start(batch)
+
+        specs = {}
+        for name, state in stream_start.get_concrete_function().structured_outputs.items():
+            free = 2 if name.startswith("waiting") else 1  # so many dimensions differ from step to step
+            specs[name] = tf.TensorSpec([*[None] * free, *state.shape[free:]], tf.float32, name)
+
+        @tf.function
+        def stream(audio, **state):
+            log_probs, state = streaming.step(audio, state)
+            return {"log_probs": log_probs, **state}
+
+        @tf.function
+        def stream_end(**state):
+            return {"log_probs": streaming.end(state)}
+
+        return {
+            "stream_start": stream_start,
+            "stream": stream.get_concrete_function(AUDIO, **specs),
+            "stream_end": stream_end.get_concrete_function(**specs),
+        }

@@ -1,0 +1,32 @@
+"""What callers give as audio -> float32 samples."""
+
+import numpy as np
+
+from pipeline.errors import InputError
+
+
+def as_samples(audio: np.ndarray | bytes) -> np.ndarray:
+    """float32 [samples] of one channel.
+
+    Args:
+        audio: float [samples] in -1..1; int16 [samples]; or bytes, of 16-bit samples, the low byte first.
+
+    Raises:
+        InputError: another type or shape, half a sample, or samples that are not finite.
+    """
+    if isinstance(audio, (bytes, bytearray, memoryview)):
+        if len(audio) % 2:
+            raise InputError(f"audio: whole samples of two bytes wanted, found {len(audio)} bytes")
+        audio = np.frombuffer(audio, "<i2")
+    audio = np.asarray(audio)
+    if audio.size == 0 and audio.ndim == 1:
+        return np.zeros(0, np.float32)
+    if audio.ndim != 1 or (audio.dtype.kind != "f" and audio.dtype != np.int16):
+        found = f"{audio.dtype} {list(audio.shape)}"
+        raise InputError(f"audio: one channel of float samples in -1..1, or of int16 ones, wanted, found {found}")
+    if audio.dtype == np.int16:
+        return audio.astype(np.float32) / 32768
+    bad = np.count_nonzero(~np.isfinite(audio))
+    if bad:
+        raise InputError(f"audio: finite samples wanted, found {bad} that are NaN or infinite")
+    return audio.astype(np.float32, copy=False)

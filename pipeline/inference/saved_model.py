@@ -1,0 +1,65 @@
+"""A SavedModel as a recognizer uses it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import InputError
+
+
+class SavedModel:
+    """Scores audio by an export's signatures, on TensorFlow.
+
+    Args:
+        folder: an export's.
+
+    Raises:
+        InputError: it is damaged.
+    """
+
+    def __init__(self, folder: Path):
+        if not (folder / "saved_model.pb").exists():
+            raise InputError(f"{folder}: an exported model wanted, there is no saved_model.pb in it")
+        import tensorflow as tf  # here, so that importing this module costs nothing
+
+        self._tensor = tf.constant
+        try:
+            self._model = tf.saved_model.load(str(folder))
+            self._signatures = self._model.signatures
+            self._signatures["log_probs"]
+        except Exception as error:  # of a damaged file TensorFlow may raise anything, IndexError for example
+            problem = str(error).strip().splitlines() or [type(error).__name__]
+            raise InputError(f"{folder}: a damaged export ({problem[0]})") from error
+
+    def log_probs(self, utterances: list[np.ndarray]) -> list[np.ndarray]:
+        """Log posteriors float32 [frames, units] of each utterance, float32 [samples]."""
+        audio, lengths = self._padded(utterances)
+        outputs = self._signatures["log_probs"](audio=audio, lengths=lengths)
+        scores, frames = outputs["log_probs"].numpy(), outputs["frames"].numpy()
+        return [row[:count] for row, count in zip(scores, frames, strict=True)]
+
+    def spot(self, audio: np.ndarray, keywords: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Scores, starts and ends in seconds, float32 [keywords] each, of the best windows in an utterance."""
+        audio, lengths = self._padded([audio])
+        outputs = self._signatures["spot"](audio=audio, lengths=lengths, keywords=self._tensor(keywords))
+        return tuple(outputs[name].numpy()[0] for name in ("scores", "start", "end"))
+
+    def start(self) -> dict:
+        """The state of a stream before any audio."""
+        return self._signatures["stream_start"](batch=self._tensor(1))
+
+    def step(self, audio: np.ndarray, state: dict) -> tuple[np.ndarray, dict]:
+        """Log posteriors of the frames that further audio, float32 [samples], completes, and the new state."""
+        outputs = self._signatures["stream"](audio=self._tensor(audio[None, :]), **state)
+        return outputs.pop("log_probs").numpy()[0], outputs
+
+    def end(self, state: dict) -> np.ndarray:
+        """Log posteriors of the last frames, which waited for audio that did not come."""
+        return self._signatures["stream_end"](**state)["log_probs"].numpy()[0]
+
+    def _padded(self, utterances):
+        lengths = np.array([len(audio) for audio in utterances], np.int32)
+        padded = np.zeros((len(utterances), lengths.max()), np.float32)
+        for row, audio in zip(padded, utterances, strict=True):
+            row[: len(audio)] = audio
+        return self._tensor(padded), self._tensor(lengths)

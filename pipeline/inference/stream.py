@@ -1,0 +1,163 @@
+"""Speech as it comes: partial transcripts, and an utterance's own once it is over."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.decoding.greedy import greedy
+from pipeline.decoding.transcript import BLANK, Transcript
+from pipeline.export.about import About
+from pipeline.inference.samples import as_samples
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """When an utterance is over, in seconds. What follows it is heard as if it were a recording of its own.
+
+    Attributes:
+        after_speech: of silence after a word.
+        without_speech: of silence with no word before it; nothing is reported then.
+        longest: that an utterance may last.
+    """
+
+    after_speech: float = 1.0
+    without_speech: float = 5.0
+    longest: float = 20.0
+
+
+ENDPOINTS = Endpoints()
+
+
+class Model(Protocol):
+    """Scores a stream; see `saved_model.SavedModel`."""
+
+    def start(self) -> dict: ...
+    def step(self, audio: np.ndarray, state: dict) -> tuple[np.ndarray, dict]: ...
+    def end(self, state: dict) -> np.ndarray: ...
+
+
+class Stream:
+    """One stream of audio, in pieces of any size: their size changes nothing of what is heard.
+
+    Args:
+        model: what scores it.
+        about: of the export.
+        decode: log posteriors float32 [frames, units] of an utterance and its audio float32 [samples] -> transcript.
+        endpoints: when an utterance is over; None if the whole stream is one.
+    """
+
+    _AT_ONCE = 16000
+    """Samples that the model is given at most: after an utterance's end those behind it are scored again."""
+
+    def __init__(
+        self,
+        model: Model,
+        about: About,
+        decode: Callable[[np.ndarray, np.ndarray], Transcript],
+        endpoints: Endpoints | None,
+    ):
+        self._model, self._about, self._decode, self._endpoints = model, about, decode, endpoints
+        self._restart()
+
+    def _restart(self) -> None:
+        self._finished: deque[Transcript] = deque()
+        self._begin = 0  # of the utterance, in samples of the stream
+        self._waiting = np.zeros(0, np.float32)  # what the model has not heard yet
+        self._next_utterance()
+
+    def _next_utterance(self) -> None:
+        self._state = self._model.start()
+        self._heard: list[np.ndarray] = []  # by the model, of the utterance
+        self._given = 0  # samples in `_heard`
+        self._log_probs: list[np.ndarray] = []
+        self._frames = 0
+        self._silent = 0  # frames since the last unit
+        self._spoke = False
+
+    def accept_waveform(self, audio: np.ndarray | bytes) -> bool:
+        """Further audio, at the model's rate: see `samples.as_samples`.
+
+        Returns:
+            Whether an utterance is over, so that `result` has something to give.
+        """
+        self._waiting = np.concatenate([self._waiting, as_samples(audio)])
+        while self._given + len(self._waiting) >= self._about.samples_for(self._frames + 1):
+            piece, self._waiting = self._waiting[: self._AT_ONCE], self._waiting[self._AT_ONCE :]
+            self._hear(piece)
+        return bool(self._finished)
+
+    def partial(self) -> Transcript:
+        """What is heard so far of the utterance under way, decoded greedily; later audio may change it."""
+        return self._shifted(greedy(self._scores(), self._about.units, self._about.frame_seconds))
+
+    def result(self) -> Transcript | None:
+        """The oldest utterance that is over and was not asked for yet, its times those of the stream; None if none."""
+        return self._finished.popleft() if self._finished else None
+
+    def final(self) -> Transcript:
+        """Ends the stream: the last utterance, maybe without a word. Another stream may then begin.
+
+        Utterances that were over before, and not asked for by `result`, come first, joined to it.
+        """
+        if self._given + len(self._waiting):
+            self._hear(self._waiting, look_for_end=False)
+            self._add(self._model.end(self._state))
+        last = self._utterance(self._scores(), np.concatenate([*self._heard, np.zeros(0, np.float32)]))
+        transcripts = [*self._finished, last]
+        self._restart()
+        return _joined(transcripts)
+
+    def _hear(self, audio: np.ndarray, look_for_end: bool = True) -> None:
+        log_probs, self._state = self._model.step(audio, self._state)
+        self._heard.append(audio)
+        self._given += len(audio)
+        begin = self._frames
+        self._add(log_probs)
+        end = self._end_in(log_probs, begin) if look_for_end and self._endpoints else None
+        if end is not None:
+            heard = np.concatenate(self._heard)
+            samples = min(end * self._about.frame_samples, len(heard))
+            if self._spoke:
+                self._finished.append(self._utterance(self._scores()[:end], heard[:samples]))
+            self._begin += samples
+            self._waiting = np.concatenate([heard[samples:], self._waiting])
+            self._next_utterance()
+
+    def _add(self, log_probs: np.ndarray) -> None:
+        self._log_probs.append(log_probs)
+        self._frames += len(log_probs)
+
+    def _end_in(self, log_probs: np.ndarray, begin: int) -> int | None:
+        """The utterance's frames, if it is over in one of the new ones, the first of which is number `begin`."""
+        rules, seconds = self._endpoints, self._about.frame_seconds
+        for number, unit in enumerate(log_probs.argmax(axis=1), start=begin + 1):
+            self._silent = self._silent + 1 if unit == BLANK else 0
+            self._spoke = self._spoke or unit != BLANK
+            enough = rules.after_speech if self._spoke else rules.without_speech
+            if self._silent * seconds >= enough or number * seconds >= rules.longest:
+                return number
+        return None
+
+    def _scores(self) -> np.ndarray:
+        return np.concatenate([*self._log_probs, np.zeros((0, len(self._about.units)), np.float32)])
+
+    def _utterance(self, log_probs: np.ndarray, audio: np.ndarray) -> Transcript:
+        return self._shifted(self._decode(log_probs, audio))
+
+    def _shifted(self, transcript: Transcript) -> Transcript:
+        """In the stream's time instead of the utterance's."""
+        begin = self._begin / self._about.sample_rate
+        words = [replace(word, start=word.start + begin, end=word.end + begin) for word in transcript.words]
+        return replace(transcript, words=tuple(words))
+
+
+def _joined(transcripts: list[Transcript]) -> Transcript:
+    spoken = [transcript for transcript in transcripts if transcript.text] or transcripts[-1:]
+    return Transcript(
+        " ".join(transcript.text for transcript in spoken),
+        min(transcript.confidence for transcript in spoken),
+        tuple(word for transcript in spoken for word in transcript.words),
+    )

@@ -1,0 +1,85 @@
+"""Finds keywords in audio files, by an exported model; they need not be known in training."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import command
+
+
+def main(arguments) -> None:
+    from pipeline.audio import AudioError, load_audio
+    from pipeline.errors import InputError
+    from pipeline.inference import Recognizer
+
+    command.load_tensorflow()
+    recognizer = Recognizer(arguments.model)
+    spotter = _spotter(arguments, recognizer.about)
+    bad = []
+    for file in command.progress(arguments.audio, "file"):
+        try:
+            audio = load_audio(file, recognizer.sample_rate)
+        except AudioError as error:
+            bad.append(str(error))
+            continue
+        for log_probs in _log_probs(recognizer, audio):
+            for detection in spotter.accept(log_probs):
+                _print(file, detection, arguments.json)
+        for detection in spotter.finish():
+            _print(file, detection, arguments.json)
+    if bad:
+        raise InputError("; ".join(bad))
+
+
+def _spotter(arguments, about):
+    from pipeline.decoding.keywords import DEFAULT_THRESHOLD, Spotter, load_thresholds
+    from pipeline.errors import InputError
+    from pipeline.text import OTHER, normalize
+
+    units = about.units
+    if arguments.keyword:
+        keywords = [normalize(keyword, **about.text) for keyword in arguments.keyword]
+    elif units.kind == "words":
+        keywords = [symbol for symbol in units.symbols if symbol != OTHER]
+    else:
+        raise InputError(f"--keyword TEXT wanted: {arguments.model} spells any keyword, so it has none of its own")
+    stored = load_thresholds(arguments.model) if arguments.threshold is None else {}
+    otherwise = DEFAULT_THRESHOLD if arguments.threshold is None else arguments.threshold
+    return Spotter(units, about.frame_seconds, keywords, {word: stored.get(word, otherwise) for word in keywords})
+
+
+def _log_probs(recognizer, audio) -> Iterator:
+    """Log posteriors of a file, float32 [frames, units], in pieces."""
+    yield recognizer.log_probs(audio)
+
+
+def _print(file: str, detection, as_json: bool) -> None:
+    import tqdm
+
+    line = f"{file}: {detection.start:.2f}-{detection.end:.2f} s {detection.keyword} ({detection.score:.2f})"
+    if as_json:
+        values = asdict(detection)
+        values.update({name: round(values[name], 4) for name in ("start", "end", "score")})
+        line = json.dumps({"audio": file, **values}, ensure_ascii=False)
+    with tqdm.tqdm.external_write_mode():  # above the bar
+        print(line, flush=True)
+
+
+arguments = command.parser(
+    __doc__, 'python scripts/spot.py --model exported/commands_lstm --keyword "brown sugar" --keyword latte order.wav'
+)
+arguments.add_argument("--model", metavar="EXPORTED", required=True, help="an exported model's folder")
+arguments.add_argument(
+    "--keyword", metavar="TEXT", action="append", help="may be repeated; without, a model of words spots all its words"
+)
+arguments.add_argument("audio", metavar="AUDIO", nargs="+", help="wav, flac, ogg, opus or mp3, of any rate")
+arguments.add_argument(
+    "--threshold",
+    metavar="X",
+    type=float,
+    help="the lowest score of a detection, above 0 and at most 1; without, what evaluate_keywords.py stored, or 0.5",
+)
+arguments.add_argument("--json", action="store_true", help="one JSON object a detection")
+
+if __name__ == "__main__":
+    command.run(main, arguments)

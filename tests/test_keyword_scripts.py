@@ -1,0 +1,151 @@
+import json
+import sys
+from types import SimpleNamespace
+
+import command
+import evaluate_keywords
+import numpy as np
+import pytest
+import soundfile
+import spot
+import tiny
+
+from pipeline.config import load_config
+from pipeline.export.saved_model import export
+from pipeline.text import OTHER, Units
+from pipeline.training.trainer import train
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """With an exported model of the letters a, b and c, and its manifests."""
+    folder = tmp_path_factory.mktemp("keywords")
+    settings = load_config(tiny.write_config(folder, training={"epochs": 6}, model={"units": 24}))
+    train(settings, folder / "run")
+    export(folder / "run", folder / "model")
+    return folder
+
+
+@pytest.fixture
+def run(folder, monkeypatch, capfd):
+    """Runs a command line in the folder: exit code, lines on stdout, lines on stderr."""
+
+    def run(script, *arguments):
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", [script.__name__, *map(str, arguments)])
+        capfd.readouterr()
+        code = 0
+        try:
+            command.run(script.main, script.arguments)
+        except SystemExit as end:
+            code = end.code
+        printed = capfd.readouterr()
+        assert "Traceback" not in printed.err
+        return code, printed.out.splitlines(), printed.err.splitlines()
+
+    return run
+
+
+def test_keywords_are_found_and_a_bad_file_is_named(folder, run):
+    random = np.random.default_rng(3)
+    soundfile.write(folder / "abc.wav", tiny.tones("abc", random), tiny.RATE)
+    arguments = ["--model", "model", "--keyword", "ABC", "--keyword", "c", "--threshold", "0.001"]
+    code, out, err = run(spot, *arguments, "--json", "nothing.wav", "abc.wav")
+    found = [json.loads(line) for line in out]
+    assert (code, err[-1]) == (2, "error: nothing.wav: no such file")
+    assert found and {line["audio"] for line in found} == {"abc.wav"}
+    assert all(list(line) == ["audio", "keyword", "start", "end", "score"] for line in found)
+    assert {line["keyword"] for line in found} <= {"abc", "c"}
+    code, out, _ = run(spot, *arguments, "abc.wav")
+    assert code == 0 and len(out) == len(found) and all(line.startswith("abc.wav: ") for line in out)
+
+
+def test_rates_are_measured_and_thresholds_stored_and_used(folder, run):
+    texts = [json.loads(line)["text"] for line in (folder / "train.jsonl").read_text().splitlines()]
+    pair = next(text for text in texts if len(text) > 1)[:2]
+    arguments = ["--model", "model", "--positives", "train.jsonl", "--negatives", "test.jsonl", "--keyword", "a"]
+    code, out, err = run(
+        evaluate_keywords,
+        *arguments,
+        "--keyword",
+        pair,
+        "--out",
+        "report",
+        "--target-false-alarms-per-hour",
+        "2",
+        "--json",
+    )
+    assert code == 0, err
+    values = [json.loads(line) for line in out]
+    assert {line["keyword"] for line in values} <= {"a", pair}
+    assert all(list(line) == ["keyword", "miss_rate", "false_alarms_per_hour", "threshold"] for line in values)
+    assert any("hours are too short for a rate of 0.5, 1, 2, 5, 10 per hour" in line for line in err)
+    assert {file.name for file in (folder / "report").iterdir()} == {"curves.json", "curves.csv", "det.png"}
+    stored = json.loads((folder / "model" / "assets" / "keywords.json").read_text())["thresholds"]
+    assert_stored_points_have_no_false_alarm(stored, values)
+    (folder / "model" / "assets" / "keywords.json").write_text('{"thresholds": {"a": 7}}')
+    code, _, err = run(spot, "--model", "model", "--keyword", "a", "test-0.wav")
+    assert code == 2 and "keywords.json" in err[-1]
+    (folder / "model" / "assets" / "keywords.json").unlink()
+
+
+def test_a_model_of_words_spots_all_its_words(folder, run, monkeypatch):
+    class Recognizer:
+        sample_rate = tiny.RATE
+        about = SimpleNamespace(units=Units("words", ["hey", "you", OTHER]), frame_seconds=0.03, text={})
+
+        def __init__(self, folder):
+            pass
+
+        def log_probs(self, audio):
+            posteriors = np.full((60, 4), 0.01)
+            posteriors[range(60), np.repeat([0, 1, 0, 3, 2, 0], 10)] = 0.97
+            return np.log(posteriors)
+
+    monkeypatch.setattr("pipeline.inference.Recognizer", Recognizer)
+    code, out, _ = run(spot, "--model", "none", "--json", "test-0.wav", "test-1.wav")
+    found = [json.loads(line) for line in out]
+    assert code == 0
+    assert [(line["audio"], line["keyword"]) for line in found] == [
+        (file, word) for file in ("test-0.wav", "test-1.wav") for word in ("hey", "you")
+    ]
+    assert [(line["start"], line["end"]) for line in found[:2]] == [(0.3, 0.6), (1.2, 1.5)]
+
+
+def assert_stored_points_have_no_false_alarm(stored, values):
+    rates = {(line["keyword"], line["threshold"]): line["false_alarms_per_hour"] for line in values}
+    assert stored
+    assert all(rates[item] == 0 for item in stored.items())
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        (spot, ["--model", "nowhere", "a.wav"], "nowhere: an exported model's folder wanted"),
+        (spot, ["--model", "model", "test-0.wav"], "--keyword TEXT wanted"),
+        (spot, ["--model", "model", "--keyword", " ", "test-0.wav"], "at least one unit wanted, found ''"),
+        (spot, ["--model", "model", "--keyword", "abx", "test-0.wav"], "keyword 'abx': 'x' is not among"),
+        (spot, ["--model", "model", "--keyword", "a", "--threshold", "2", "test-0.wav"], "at most 1 wanted, found 2.0"),
+        (evaluate_keywords, ["--model", "model", "--positives", "no", "--negatives", "no"], "no: a manifest wanted"),
+        (
+            evaluate_keywords,
+            ["--model", "model", "--positives", "test.jsonl", "--negatives", "test.jsonl", "--keyword", "ccccc"],
+            "test.jsonl: utterances with 'ccccc' wanted, found none",
+        ),
+        (
+            evaluate_keywords,
+            ["--model", "x", "--positives", "x", "--negatives", "x", "--target-false-alarms-per-hour", "-1"],
+            "0 or more wanted, found -1",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(run, script, arguments, message):
+    code, out, err = run(script, *arguments)
+    assert (code, out) == (2, [])
+    assert message in err[-1]
+
+
+@pytest.mark.parametrize("script", [spot, evaluate_keywords])
+def test_help_has_an_example(run, script):
+    code, out, _ = run(script, "--help")
+    assert code == 0 and "example:" in out
