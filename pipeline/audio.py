@@ -1,7 +1,9 @@
 """Audio files and bytes -> float32 mono at the wanted rate."""
 
+import contextlib
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,35 @@ def load_audio(source: str | Path | bytes, sample_rate: int) -> np.ndarray:
         AudioError: missing, empty, truncated or not audio; no samples; or samples that are not finite.
     """
     name = "audio" if isinstance(source, bytes) else str(source)
+    with _opened(source, name) as file:
+        rate = file.samplerate
+        samples = file.read(dtype="float32", always_2d=True)
+        _check_count(file, len(samples), name)
+    return to_mono(samples, rate, sample_rate, name)
+
+
+def stream_audio(source: str | Path | bytes, sample_rate: int, seconds: float = 1.0) -> Iterator[np.ndarray]:
+    """The same in pieces of about so many seconds, however long the audio is: float32 [samples] each.
+
+    Raises:
+        AudioError: see `load_audio`; what is wrong further on is told when it is reached.
+    """
+    name = "audio" if isinstance(source, bytes) else str(source)
+    count = 0
+    with _opened(source, name) as file:
+        resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
+        for block in file.blocks(round(seconds * file.samplerate), dtype="float32", always_2d=True):
+            count += len(block)
+            yield resampler.resample_chunk(to_mono(block, sample_rate, sample_rate, name))
+        _check_count(file, count, name)
+        if not count:
+            raise AudioError(f"{name}: audio wanted, found 0 samples")
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+@contextlib.contextmanager
+def _opened(source: str | Path | bytes, name: str) -> Iterator[soundfile.SoundFile]:
+    """An audio file to read; whatever libsndfile says of it is an AudioError."""
     if isinstance(source, bytes):
         if not source:
             raise AudioError(f"{name}: audio wanted, found 0 bytes")
@@ -46,17 +77,17 @@ def load_audio(source: str | Path | bytes, sample_rate: int) -> np.ndarray:
         with soundfile.SoundFile(source) as file:
             problem = "damaged or truncated"
             _check_whole(name, file)
-            found_rate = file.samplerate
-            announced = file.frames
-            samples = file.read(dtype="float32", always_2d=True)
+            yield file
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
         reason = (getattr(error, "error_string", None) or str(error)).strip().rstrip(".")
         raise AudioError(f"{name}: {problem} ({reason})") from error
     if not _ogg_is_whole(source):
         raise AudioError(f"{name}: truncated, the end of the last page is missing")
-    if 0 < announced < 2**40 and len(samples) < announced:
-        raise AudioError(f"{name}: truncated, {announced} samples announced, {len(samples)} found")
-    return to_mono(samples, found_rate, sample_rate, name)
+
+
+def _check_count(file: soundfile.SoundFile, found: int, name: str) -> None:
+    if 0 < file.frames < 2**40 and found < file.frames:
+        raise AudioError(f"{name}: truncated, {file.frames} samples announced, {found} found")
 
 
 def to_mono(samples: np.ndarray, found_rate: int, sample_rate: int, name: str = "audio") -> np.ndarray:

@@ -29,6 +29,13 @@ def progress(items: list, unit: str) -> Iterable:
     return tqdm.tqdm(items, unit=unit, leave=False, disable=not sys.stderr.isatty())
 
 
+def progress_bar(total: int, unit: str):
+    """A bar of so many steps, made by its `update`, on a terminal; a context manager."""
+    import tqdm
+
+    return tqdm.tqdm(total=total, unit=unit, leave=False, disable=total < 2 or not sys.stderr.isatty())
+
+
 def load_tensorflow() -> None:
     """Imports TensorFlow without its notices, some of which no setting stops; TF_CPP_MIN_LOG_LEVEL=0 shows them."""
     with contextlib.ExitStack() as restored:

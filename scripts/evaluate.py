@@ -1,4 +1,4 @@
-"""Measures an exported model's word and character error rates, decoding greedily."""
+"""Measures an exported model's word and character error rates."""
 
 import json
 import sys
@@ -6,19 +6,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 import command
+import decoders
 
 
 def main(arguments) -> None:
     from pipeline.data.utterances import Skipped
+    from pipeline.evaluation.calibration import expected_calibration_error
     from pipeline.evaluation.evaluate import evaluate
-    from pipeline.inference import Recognizer
+    from pipeline.evaluation.plots import plot_reliability
 
-    command.load_tensorflow()
-    recognizer = Recognizer(arguments.model)
+    recognizer = decoders.make_recognizer(arguments)
     skipped = Skipped()
     utterances = _utterances(arguments, recognizer.sample_rate)
     result = evaluate(
-        lambda audio: recognizer.transcribe(audio).text,
+        recognizer.transcribe,
         command.progress(utterances, "utterance"),
         recognizer.sample_rate,
         recognizer.normalize,
@@ -36,7 +37,13 @@ def main(arguments) -> None:
     if arguments.out:
         folder = Path(arguments.out)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "metrics.json").write_text(json.dumps(values, indent=2) + "\n")
+        judged = {"words": result.words, "utterances": result.utterances}
+        errors = {
+            name: round(expected_calibration_error(each.confidences, each.right), 4) for name, each in judged.items()
+        }
+        metrics = {**values, "expected_calibration_error": errors}
+        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        plot_reliability(folder / "reliability.png", {name: {"confidence": each} for name, each in judged.items()})
         lines = [json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in result.heard]
         (folder / "transcripts.jsonl").write_text("".join(lines), encoding="utf-8")
         skipped.save(folder / "skipped.jsonl")
@@ -67,12 +74,12 @@ def _utterances(arguments, sample_rate: int) -> list:
 
 
 arguments = command.parser(__doc__, "python scripts/evaluate.py --model exported/quickstart test.jsonl --out report")
-arguments.add_argument("--model", metavar="EXPORTED", required=True, help="an exported model's folder")
+decoders.add_options(arguments)
 arguments.add_argument(
     "manifest", metavar="MANIFEST", help="JSON lines with audio_filepath and text; or a configuration: its data.test"
 )
 arguments.add_argument("overrides", metavar="key=value", nargs="*", help="settings that override the configuration's")
-arguments.add_argument("--out", metavar="FOLDER", help="writes metrics.json and each transcript there")
+arguments.add_argument("--out", metavar="FOLDER", help="writes metrics, transcripts and a reliability diagram there")
 arguments.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else there")
 
 if __name__ == "__main__":

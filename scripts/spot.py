@@ -8,7 +8,7 @@ import command
 
 
 def main(arguments) -> None:
-    from pipeline.audio import AudioError, load_audio
+    from pipeline.audio import AudioError
     from pipeline.errors import InputError
     from pipeline.inference import Recognizer
 
@@ -18,13 +18,11 @@ def main(arguments) -> None:
     bad = []
     for file in command.progress(arguments.audio, "file"):
         try:
-            audio = load_audio(file, recognizer.sample_rate)
+            for log_probs in _log_probs(recognizer, file):
+                for detection in spotter.accept(log_probs):
+                    _print(file, detection, arguments.json)
         except AudioError as error:
             bad.append(str(error))
-            continue
-        for log_probs in _log_probs(recognizer, audio):
-            for detection in spotter.accept(log_probs):
-                _print(file, detection, arguments.json)
         for detection in spotter.finish():
             _print(file, detection, arguments.json)
     if bad:
@@ -48,9 +46,14 @@ def _spotter(arguments, about):
     return Spotter(units, about.frame_seconds, keywords, {word: stored.get(word, otherwise) for word in keywords})
 
 
-def _log_probs(recognizer, audio) -> Iterator:
-    """Log posteriors of a file, float32 [frames, units], in pieces."""
-    yield recognizer.log_probs(audio)
+def _log_probs(recognizer, file: str) -> Iterator:
+    """Log posteriors of a file, float32 [frames, units], in pieces if the model can hear it so."""
+    from pipeline.audio import load_audio, stream_audio
+
+    if recognizer.about.cannot_stream:
+        yield recognizer.log_probs(load_audio(file, recognizer.sample_rate))
+    else:
+        yield from recognizer.log_probs_in_pieces(stream_audio(file, recognizer.sample_rate))
 
 
 def _print(file: str, detection, as_json: bool) -> None:

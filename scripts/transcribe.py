@@ -1,42 +1,217 @@
-"""Writes down what is said in audio files, by an exported model."""
+"""Writes down what is said in audio files, or into a microphone, by an exported model."""
 
+import contextlib
+import glob
 import json
+import sys
+from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 import command
+import decoders
+
+TOGETHER = 8
+"""Short files that are scored at once."""
+LONG_SECONDS = 60.0
+"""A longer file is heard in pieces: each utterance by itself, in memory that does not grow with the file."""
+BLOCK_SECONDS = 0.1
+"""Of a stream, heard at once."""
 
 
 def main(arguments) -> None:
-    from pipeline.audio import AudioError, load_audio
     from pipeline.errors import InputError
-    from pipeline.inference import Recognizer
 
-    command.load_tensorflow()
-    recognizer = Recognizer(arguments.model)
-    bad = []
-    for file in arguments.audio:
-        try:
-            audio = load_audio(file, recognizer.sample_rate)
-        except AudioError as error:
-            bad.append(str(error))
-            continue
-        transcript = recognizer.transcribe(audio)
-        if arguments.json:
-            values = asdict(transcript)
-            values = {"audio": file, "duration": round(len(audio) / recognizer.sample_rate, 3), **values}
-            print(json.dumps(values, ensure_ascii=False), flush=True)
-        elif len(arguments.audio) == 1:
-            print(transcript.text, flush=True)
-        else:
-            print(f"{file}: {transcript.text}", flush=True)
+    if arguments.microphone == bool(arguments.audio):
+        raise InputError("AUDIO or --microphone wanted, found " + ("both" if arguments.audio else "neither"))
+    if arguments.json and (arguments.srt or arguments.vtt):
+        raise InputError("--json, --srt, --vtt: one of them wanted")
+    files = find_files(arguments.audio)
+    if (arguments.srt or arguments.vtt) and len(files) != 1 and not arguments.out:
+        raise InputError(f"--out FOLDER wanted, for the subtitles of {len(files)} files")
+    recognizer = decoders.make_recognizer(arguments)
+    printer = Printer(arguments, several=len(files) > 1)
+    if arguments.microphone:
+        with contextlib.suppress(KeyboardInterrupt):
+            _follow("microphone", _microphone(recognizer.sample_rate), recognizer, printer)
+        return
+    bad = {}
+    with command.progress_bar(len(files), "file") as bar:
+        for file, found in (_streams if arguments.stream else transcribe_files)(files, recognizer, printer):
+            if isinstance(found, Exception):
+                bad[file] = str(found)
+            elif found is not None:
+                printer.print(file, *found)
+            bar.update()
     if bad:
-        raise InputError("; ".join(bad))
+        more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
+        of = f"{len(bad)} of {len(files)} files: " if len(files) > 1 else ""
+        raise InputError(of + "; ".join(list(bad.values())[:5]) + more)
+
+
+def find_files(names: list[str]) -> list[str]:
+    """Files as they are named; of a folder the audio files in it, and in its folders; of a pattern what matches.
+
+    Raises:
+        InputError: a folder without audio, or a pattern that matches nothing.
+    """
+    import soundfile
+
+    from pipeline.errors import InputError
+
+    endings = {f".{ending.lower()}" for ending in soundfile.available_formats()} | {".opus", ".oga", ".aif"}
+    files = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            found = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in endings and file.is_file())
+        elif glob.has_magic(name) and not path.exists():
+            found = sorted(file for file in glob.glob(name, recursive=True) if Path(file).is_file())
+        else:
+            found = [name]
+        if not found:
+            raise InputError(f"{name}: audio files wanted, found none")
+        files += found
+    return files
+
+
+def transcribe_files(files: list[str], recognizer, _printer) -> Iterator[tuple]:
+    """(file, (transcript, seconds)) of each in turn, or (file, error)."""
+    from pipeline.audio import AudioError, duration, load_audio, stream_audio
+
+    waiting = []
+    for file in files:
+        try:
+            long = duration(file) > LONG_SECONDS and not recognizer.about.cannot_stream
+            audio = None if long else load_audio(file, recognizer.sample_rate)
+        except AudioError as error:
+            audio = error
+        if audio is not None:
+            waiting.append((file, audio))
+        if audio is None or len(waiting) == TOGETHER:
+            yield from _together(waiting, recognizer)
+            waiting = []
+        if audio is None:
+            stream, samples = recognizer.stream(), 0
+            try:
+                for block in stream_audio(file, recognizer.sample_rate):
+                    stream.accept_waveform(block)
+                    samples += len(block)
+                yield file, (stream.final(), samples / recognizer.sample_rate)
+            except AudioError as error:
+                yield file, error
+    yield from _together(waiting, recognizer)
+
+
+def _together(loaded: list[tuple], recognizer) -> Iterator[tuple]:
+    good = [audio for _, audio in loaded if not isinstance(audio, Exception)]
+    transcripts = iter(recognizer.transcribe_all(good))
+    for file, audio in loaded:
+        if isinstance(audio, Exception):
+            yield file, audio
+        else:
+            yield file, (next(transcripts), len(audio) / recognizer.sample_rate)
+
+
+def _streams(files: list[str], recognizer, printer) -> Iterator[tuple]:
+    """Each file as if it were spoken now, its utterances printed when they are over: (file, None) or (file, error)."""
+    from pipeline.audio import AudioError, stream_audio
+
+    for file in files:
+        try:
+            _follow(file, stream_audio(file, recognizer.sample_rate, BLOCK_SECONDS), recognizer, printer)
+            yield file, None
+        except AudioError as error:
+            yield file, error
+
+
+def _follow(name: str, blocks: Iterator, recognizer, printer) -> None:
+    stream, samples = recognizer.stream(), 0
+    try:
+        for block in blocks:
+            samples += len(block)
+            if stream.accept_waveform(block):
+                while transcript := stream.result():
+                    printer.print(name, transcript, samples / recognizer.sample_rate)
+            elif printer.shows_partials:
+                printer.show(stream.partial().text)
+    finally:  # Ctrl-C ends a microphone
+        last = stream.final()
+        if last.text:
+            printer.print(name, last, samples / recognizer.sample_rate)
+
+
+def _microphone(sample_rate: int) -> Iterator:
+    """Blocks of float32 [samples] as they are spoken, until Ctrl-C."""
+    from pipeline.errors import InputError, PipelineError
+
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:  # OSError: PortAudio itself is missing
+        raise InputError(
+            f"--microphone: sounddevice wanted ({error}); pip install -r requirements-microphone.txt"
+        ) from error
+    size = round(BLOCK_SECONDS * sample_rate)
+    try:
+        with sounddevice.InputStream(samplerate=sample_rate, channels=1, dtype="float32", blocksize=size) as stream:
+            print("listening; Ctrl-C ends", file=sys.stderr)
+            while True:
+                yield stream.read(size)[0][:, 0]
+    except sounddevice.PortAudioError as error:
+        raise PipelineError(f"microphone: it cannot be listened to ({error})") from error
+
+
+class Printer:
+    """Prints transcripts as the options ask."""
+
+    def __init__(self, arguments, several: bool):
+        self._arguments, self._several = arguments, several
+        self.shows_partials = sys.stderr.isatty() and not arguments.json
+        if arguments.out:
+            Path(arguments.out).mkdir(parents=True, exist_ok=True)
+
+    def print(self, name: str, transcript, seconds: float) -> None:
+        from pipeline.decoding.subtitles import to_srt, to_vtt
+
+        if self.shows_partials:
+            self.show("")
+        arguments = self._arguments
+        if arguments.json:
+            values = {"audio": name, "duration": round(seconds, 3), **asdict(transcript)}
+            self._say(json.dumps(values, ensure_ascii=False))
+        elif arguments.srt or arguments.vtt:
+            ending, subtitles = (".srt", to_srt(transcript)) if arguments.srt else (".vtt", to_vtt(transcript))
+            if arguments.out:
+                (Path(arguments.out) / (Path(name).stem + ending)).write_text(subtitles, encoding="utf-8")
+            else:
+                self._say(subtitles.rstrip("\n"))
+        else:
+            self._say(f"{name}: {transcript.text}" if self._several else transcript.text)
+
+    def show(self, partial: str) -> None:
+        """What is heard so far, on the line under the others, on a terminal."""
+        print(f"\r\033[K{partial}", end="", file=sys.stderr, flush=True)
+
+    def _say(self, line: str) -> None:
+        import tqdm
+
+        with tqdm.tqdm.external_write_mode():  # above the bar
+            print(line, flush=True)
 
 
 arguments = command.parser(__doc__, "python scripts/transcribe.py --model exported/quickstart order.wav --json")
-arguments.add_argument("--model", metavar="EXPORTED", required=True, help="an exported model's folder")
-arguments.add_argument("audio", metavar="AUDIO", nargs="+", help="wav, flac, ogg, opus or mp3, of any rate")
+decoders.add_options(arguments)
+arguments.add_argument(
+    "audio", metavar="AUDIO", nargs="*", help="wav, flac, ogg, opus or mp3 files of any rate, folders of them, patterns"
+)
+arguments.add_argument("--stream", action="store_true", help="hear files as they would be spoken; a line an utterance")
+arguments.add_argument(
+    "--microphone", action="store_true", help="hear what is said now; wants requirements-microphone.txt"
+)
 arguments.add_argument("--json", action="store_true", help="one JSON object a file, with words and their times")
+arguments.add_argument("--srt", action="store_true", help="SubRip subtitles")
+arguments.add_argument("--vtt", action="store_true", help="WebVTT subtitles")
+arguments.add_argument("--out", metavar="FOLDER", help="subtitles go there, a file for each of AUDIO")
 
 if __name__ == "__main__":
     command.run(main, arguments)

@@ -36,7 +36,7 @@ def test_files_are_transcribed_and_a_bad_one_is_named(folder):
     assert [line["audio"] for line in found] == ["stereo.wav", "test-0.wav"]
     assert list(found[0]) == ["audio", "duration", "text", "confidence", "words"]
     assert found[0]["duration"] == 1.0
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "error: nothing.wav: no such file")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "error: 1 of 3 files: nothing.wav: no such file")
 
 
 def test_one_file_is_its_text_and_nothing_else(folder):
@@ -52,7 +52,10 @@ def test_a_manifest_and_a_configuration_are_evaluated_alike(folder, speech):
     values = json.loads(done.stdout)
     assert list(values) == ["wer", "cer", "utterances", "audio_seconds", "real_time_factor"]
     assert values["utterances"] == 4
-    assert json.loads((folder / "report" / "metrics.json").read_text()) == values
+    metrics = json.loads((folder / "report" / "metrics.json").read_text())
+    assert set(metrics.pop("expected_calibration_error")) == {"words", "utterances"}
+    assert metrics == values
+    assert (folder / "report" / "reliability.png").read_bytes().startswith(b"\x89PNG")
     assert len((folder / "report" / "transcripts.jsonl").read_text().splitlines()) == 4
 
 

@@ -1,10 +1,9 @@
 """Calibrated confidence: the probability that a word, or a whole text, is right."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.decoding.transcript import Transcript
 from pipeline.errors import InputError
 
 SMALLEST = 1e-6
@@ -28,11 +27,6 @@ class Calibration:
 
     word: tuple[float, float] = (1.0, 0.0)
     utterance: tuple[float, float] = (1.0, 0.0)
-
-    def apply(self, transcript: Transcript) -> Transcript:
-        """The same transcript; its confidences are probabilities to be right."""
-        words = tuple(replace(word, confidence=self.word_probability(word.confidence)) for word in transcript.words)
-        return Transcript(transcript.text, self.utterance_probability(transcript.confidence), words)
 
     def word_probability(self, confidence: float) -> float:
         """The probability that a word of this confidence is right."""

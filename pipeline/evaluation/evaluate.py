@@ -8,7 +8,9 @@ import numpy as np
 
 from pipeline.audio import AudioError
 from pipeline.data.utterances import Skipped, Utterance
+from pipeline.decoding.transcript import Transcript
 from pipeline.errors import InputError
+from pipeline.evaluation.calibration import Judged, judge
 from pipeline.evaluation.error_rate import ErrorRates, error_rates
 
 
@@ -23,16 +25,21 @@ class Heard:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`real_time_factor` is seconds of recognition, without reading files, a second of audio."""
+    """`real_time_factor` is seconds of recognition, without reading files, a second of audio.
+
+    `words` and `utterances` are their confidences, and whether they are right.
+    """
 
     rates: ErrorRates
     heard: list[Heard]
+    words: Judged
+    utterances: Judged
     audio_seconds: float
     real_time_factor: float
 
 
 def evaluate(
-    transcribe: Callable[[np.ndarray], str],
+    transcribe: Callable[[np.ndarray], Transcript],
     utterances: Iterable[Utterance],
     sample_rate: int,
     normalize: Callable[[str], str],
@@ -41,7 +48,7 @@ def evaluate(
     """One utterance after another, as a user would have them recognized.
 
     Args:
-        transcribe: float32 [samples] -> text.
+        transcribe: float32 [samples] -> what is said.
         utterances: with references; those that cannot be read go into `skipped`.
         sample_rate: of the samples.
         normalize: what references and hypotheses go through before they are compared.
@@ -51,6 +58,7 @@ def evaluate(
         InputError: no utterance could be read, or no reference has a word.
     """
     heard: list[Heard] = []
+    transcripts: list[Transcript] = []
     samples, seconds = 0, 0.0
     for utterance in utterances:
         try:
@@ -61,13 +69,17 @@ def evaluate(
         if not heard:
             transcribe(audio)  # the first call also prepares the model
         begin = time.perf_counter()
-        hypothesis = transcribe(audio)
+        transcript = transcribe(audio)
         seconds += time.perf_counter() - begin
         samples += len(audio)
-        heard.append(Heard(utterance.name, normalize(utterance.transcript), normalize(hypothesis)))
+        transcripts.append(transcript)
+        heard.append(Heard(utterance.name, normalize(utterance.transcript), normalize(transcript.text)))
     if not heard:
         raise InputError(f"no utterance could be read: {skipped.summary(len(skipped))}")
     if not any(item.reference for item in heard):
         raise InputError("at least one reference with words wanted, found none: there is nothing to rate")
-    rates = error_rates([item.reference for item in heard], [item.hypothesis for item in heard])
-    return Evaluation(rates, heard, samples / sample_rate, seconds * sample_rate / samples)
+    references = [item.reference for item in heard]
+    rates = error_rates(references, [item.hypothesis for item in heard])
+    return Evaluation(
+        rates, heard, *judge(references, transcripts), samples / sample_rate, seconds * sample_rate / samples
+    )

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.decoding.confidence import Calibration
 from pipeline.errors import InputError
 from pipeline.text import Units
 
@@ -19,6 +20,7 @@ class About:
         first_samples: that its first frame needs.
         text: how transcripts were normalized in training; arguments for `pipeline.text.normalize`.
         cannot_stream: the setting for which it needs the whole utterance; None if it can hear it in pieces.
+        calibration: that makes probabilities of its confidences.
     """
 
     units: Units
@@ -27,6 +29,7 @@ class About:
     first_samples: int
     text: dict
     cannot_stream: str | None
+    calibration: Calibration
 
     @property
     def frame_seconds(self) -> float:
@@ -43,6 +46,7 @@ class About:
         assets.mkdir(exist_ok=True)
         self.units.save(assets / "units.txt")
         values = {name: value for name, value in vars(self).items() if name != "units"}
+        values["calibration"] = self.calibration.to_json()
         (assets / "model.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -55,6 +59,8 @@ class About:
             raise InputError(f"{folder}: an exported model wanted, there is no saved_model.pb in it")
         units = Units.load(folder / "assets" / "units.txt")
         try:
-            return cls(units=units, **json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            values = json.loads(file.read_text(encoding="utf-8"))
+            values["calibration"] = Calibration.from_json(values["calibration"])
+            return cls(units=units, **values)
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{file}: not as this version exports it ({error}); export the model again") from error

@@ -29,6 +29,8 @@ python scripts/train.py CONFIG           # the configuration is assets/config.ya
 python scripts/export.py RUN {out}
 ```
 
+{calibration}
+
 On other speech, with a manifest of recordings and what is said in them:
 
 ```
@@ -42,8 +44,17 @@ microphones and noise will raise its error rate. It always answers, also to what
 """
 
 
-def card(settings: Config, units: Units, parameters: int, metrics: dict, out: Path) -> str:
-    """Markdown. `metrics` is the object of the exported epoch in the run's metrics.json."""
+def card(
+    settings: Config, units: Units, parameters: int, metrics: dict, out: Path, calibration: dict[str, float] | None
+) -> str:
+    """Markdown.
+
+    Args:
+        settings, units, parameters: of the model.
+        metrics: the object of the exported epoch in the run's metrics.json.
+        out: the export's folder.
+        calibration: expected calibration errors of words and utterances, if confidences are calibrated.
+    """
     shown = [repr(symbol) if symbol == " " else symbol for symbol in units.symbols[:60]]
     return _CARD.format(
         name=settings.name,
@@ -65,7 +76,19 @@ def card(settings: Config, units: Units, parameters: int, metrics: dict, out: Pa
         wer=metrics["wer"],
         cer=metrics["cer"],
         epoch=metrics["epoch"],
+        calibration=_calibration(calibration),
         out=out.as_posix(),
+    )
+
+
+def _calibration(errors: dict[str, float] | None) -> str:
+    if errors is None:
+        return "Confidences are not calibrated: the validation data could not be read when the model was exported."
+    return (
+        "Confidences are calibrated on the same data, so that of the words with a confidence of 0.8 four in five are "
+        f"right: there the expected calibration error is {errors['words']:.1%} for words and "
+        f"{errors['utterances']:.1%} for whole utterances. `scripts/evaluate.py --out FOLDER` measures and draws it "
+        "on other speech.\n\n![Share of words and utterances that are right, by confidence](reliability.png)"
     )
 
 

@@ -5,17 +5,24 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from pipeline.config import Config
+from pipeline.config import Config, load_config
+from pipeline.decoding.confidence import Calibration
 from pipeline.errors import InputError, PipelineError
 from pipeline.export.about import About
+from pipeline.export.calibration import calibrate
 from pipeline.export.card import card
 from pipeline.export.serving import Serving
 from pipeline.text import Units
 from pipeline.training.run import Run
 
 
-def export(run_folder: str | Path, out: str | Path) -> None:
+def export(run_folder: str | Path, out: str | Path, overrides: list[str] = ()) -> None:
     """Writes the best model of a run to `out`; what stands there is replaced only by a whole new export.
+
+    Args:
+        run_folder: as training made it.
+        out: the folder to write.
+        overrides: `key=value`, of settings that say where the validation data lies now.
 
     Raises:
         InputError: no run with a checkpoint, or `out` holds something that is not an export.
@@ -25,15 +32,20 @@ def export(run_folder: str | Path, out: str | Path) -> None:
     if out.exists() and not (out / "saved_model.pb").exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: a new folder or an earlier export to replace wanted, found something else")
     settings, units, model, metrics = run.load()
+    calibrated = calibrate(model, units, load_config(run.config, overrides))
+    calibration = calibrated.calibration if calibrated else Calibration()
     beside = out.with_name(out.name + ".part")
     shutil.rmtree(beside, ignore_errors=True)
     try:
         module = tf.Module()  # of bare variables: Keras's own objects would store every weight a second time
         module.weights = [variable.value for variable in model.weights]
-        tf.saved_model.save(module, str(beside), signatures=Serving(model, units).signatures())
-        _about(settings, units).save(beside)
+        tf.saved_model.save(module, str(beside), signatures=Serving(model, units, calibration).signatures())
+        _about(settings, units, calibration).save(beside)
         (beside / "assets" / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")
-        (beside / "card.md").write_text(card(settings, units, model.count_params(), metrics, out), encoding="utf-8")
+        if calibrated:
+            calibrated.plot(beside / "reliability.png")
+        text = card(settings, units, model.count_params(), metrics, out, calibrated.errors() if calibrated else None)
+        (beside / "card.md").write_text(text, encoding="utf-8")
         shutil.rmtree(out, ignore_errors=True)
         beside.rename(out)
     except (OSError, tf.errors.OpError) as error:
@@ -42,7 +54,7 @@ def export(run_folder: str | Path, out: str | Path) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _about(settings: Config, units: Units) -> About:
+def _about(settings: Config, units: Units, calibration: Calibration) -> About:
     features = settings.features
     return About(
         units=units,
@@ -51,4 +63,5 @@ def _about(settings: Config, units: Units) -> About:
         first_samples=features.first_samples,
         text=settings.text.model_dump(),
         cannot_stream=settings.cannot_stream,
+        calibration=calibration,
     )

@@ -2,7 +2,9 @@
 
 import tensorflow as tf
 
+from pipeline.decoding.confidence import SMALLEST, Calibration
 from pipeline.decoding.greedy_graph import greedy_text
+from pipeline.decoding.keywords_graph import spot as find
 from pipeline.models.acoustic import AcousticModel
 from pipeline.models.streaming import StreamingModel
 from pipeline.text import Units
@@ -14,12 +16,12 @@ LENGTHS = tf.TensorSpec([None], tf.int32, "lengths")
 class Serving:
     """The functions that an export of a model offers."""
 
-    def __init__(self, model: AcousticModel, units: Units):
-        self._model, self._units = model, units
+    def __init__(self, model: AcousticModel, units: Units, calibration: Calibration):
+        self._model, self._units, self._calibration = model, units, calibration
 
     def signatures(self) -> dict:
         """By name."""
-        functions = {"serving_default": self._transcribe(), "log_probs": self._log_probs()}
+        functions = {"serving_default": self._transcribe(), "log_probs": self._log_probs(), "spot": self._spot()}
         if self._model.settings.cannot_stream is None:
             functions.update(self._streaming())
         return functions
@@ -41,9 +43,21 @@ class Serving:
         @tf.function(input_signature=[AUDIO, LENGTHS])
         def transcribe(audio, lengths):
             text, confidence = greedy_text(*self._score(audio, lengths), self._units)
+            slope, offset = self._calibration.utterance
+            confidence = tf.clip_by_value(confidence, SMALLEST, 1 - SMALLEST)
+            confidence = tf.sigmoid(slope * (tf.math.log(confidence) - tf.math.log1p(-confidence)) + offset)
             return {"text": text, "confidence": confidence}
 
         return transcribe
+
+    def _spot(self):
+        @tf.function(input_signature=[AUDIO, LENGTHS, tf.TensorSpec([None], tf.string, "keywords")])
+        def spot(audio, lengths, keywords):
+            frame_seconds = self._model.settings.features.frame_seconds
+            scores, start, end = find(*self._score(audio, lengths), keywords, self._units, frame_seconds)
+            return {"scores": scores, "start": start, "end": end}
+
+        return spot
 
     def _streaming(self) -> dict:
         """`stream_start`, `stream` and `stream_end`. A state goes from one to the next as keyword arguments."""

@@ -1,12 +1,15 @@
 """Transcripts by an exported model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.decoding.greedy import greedy
+from pipeline.decoding.keyword_search import Detection, labels_of
 from pipeline.decoding.transcript import Transcript
+from pipeline.decoding.word_times import LAGS, loudness, refine
 from pipeline.errors import InputError
 from pipeline.export.about import About
 from pipeline.inference.samples import as_samples
@@ -15,12 +18,22 @@ from pipeline.inference.stream import ENDPOINTS, Endpoints, Stream
 from pipeline.text import normalize
 
 
+def _litert(folder: Path):
+    from pipeline.inference.litert import LiteRTModel  # here, because few have its package
+
+    return LiteRTModel(folder)
+
+
+_RUNTIMES = {"tensorflow": SavedModel, "litert": _litert}
+
+
 class Recognizer:
     """An exported model, loaded once and used many times.
 
     Args:
         folder: an export's, with `saved_model.pb` in it.
         endpoints: when an utterance in a stream is over; None if a stream is to be one utterance.
+        runtime: "tensorflow"; or "litert", which needs the export's model.tflite and ai-edge-litert instead.
 
     Attributes:
         about: what the export tells of itself: its sample rate and units, for example.
@@ -41,10 +54,10 @@ class Recognizer:
         print(recognizer.final().text)
     """
 
-    def __init__(self, folder: str | Path, endpoints: Endpoints | None = ENDPOINTS):
+    def __init__(self, folder: str | Path, endpoints: Endpoints | None = ENDPOINTS, runtime: str = "tensorflow"):
         folder = Path(folder)
         self.about = About.load(folder)
-        self._model = SavedModel(folder)
+        self._model = _RUNTIMES[runtime](folder)
         self._endpoints = endpoints
         self.decoder: Callable[[np.ndarray], Transcript] = self._greedy
         self._stream: Stream | None = None
@@ -76,14 +89,26 @@ class Recognizer:
         """Log posteriors float32 [frames, units] of one utterance; see `transcribe`."""
         return self._model.log_probs([as_samples(audio)])[0]
 
+    def log_probs_in_pieces(self, blocks: Iterable[np.ndarray | bytes]) -> Iterator[np.ndarray]:
+        """The same of audio that comes block by block, of any sizes: pieces that are `log_probs` of all the audio.
+
+        Raises:
+            InputError: the model needs whole utterances.
+        """
+        self._check_streams()
+        state = self._model.start()
+        for block in blocks:
+            log_probs, state = self._model.step(as_samples(block), state)
+            yield log_probs
+        yield self._model.end(state)
+
     def stream(self) -> Stream:
         """A new stream of audio; one model serves any number of them side by side.
 
         Raises:
             InputError: the model needs whole utterances.
         """
-        if self.about.cannot_stream:
-            raise InputError(f"a model that can stream wanted, this one has {self.about.cannot_stream}")
+        self._check_streams()
         return Stream(self._model, self.about, self._decode, self._endpoints)
 
     def accept_waveform(self, audio: np.ndarray | bytes) -> bool:
@@ -103,8 +128,33 @@ class Recognizer:
         """Ends the stream and gives its last utterance: see `Stream`."""
         return (self._stream or self.stream()).final()
 
+    def spot(self, audio: np.ndarray | bytes, keywords: list[str]) -> list[Detection]:
+        """The best place of each keyword in an utterance, however bad: its `score` in 0..1 tells. See `transcribe`.
+
+        For detections in long audio, see `pipeline.decoding.keywords.Spotter`.
+
+        Raises:
+            InputError: a keyword is empty, or has a symbol that is not among the units.
+        """
+        keywords = [normalize(keyword, **self.about.text) for keyword in keywords]
+        for keyword in keywords:
+            labels_of(keyword, self.about.units)
+        found = self._model.spot(as_samples(audio), keywords) if keywords else ()
+        return [Detection(keyword, *map(float, values)) for keyword, *values in zip(keywords, *found, strict=True)]
+
+    def _check_streams(self) -> None:
+        if self.about.cannot_stream:
+            raise InputError(f"a model that can hear audio in pieces wanted, this one has {self.about.cannot_stream}")
+
     def _greedy(self, log_probs: np.ndarray) -> Transcript:
-        return greedy(log_probs, self.about.units, self.about.frame_seconds)
+        transcript = greedy(log_probs, self.about.units, self.about.frame_seconds)
+        probability = self.about.calibration.utterance_probability(transcript.confidence)
+        return replace(transcript, confidence=probability)
 
     def _decode(self, log_probs: np.ndarray, audio: np.ndarray) -> Transcript:
-        return self.decoder(log_probs)
+        """By the decoder, its words where they are heard and with confidences that are probabilities."""
+        transcript = self.decoder(log_probs)
+        heard = refine(transcript.words, loudness(audio, self.sample_rate), LAGS[self.about.units.kind])
+        probability = self.about.calibration.word_probability
+        words = tuple(replace(word, confidence=probability(word.confidence)) for word in heard)
+        return replace(transcript, words=words)

@@ -39,10 +39,10 @@ class SavedModel:
         return [row[:count] for row, count in zip(scores, frames, strict=True)]
 
     def spot(self, audio: np.ndarray, keywords: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Scores, starts and ends in seconds, float32 [keywords] each, of the best windows in an utterance."""
+        """Starts and ends in seconds, and scores, float32 [keywords] each, of the best windows in an utterance."""
         audio, lengths = self._padded([audio])
         outputs = self._signatures["spot"](audio=audio, lengths=lengths, keywords=self._tensor(keywords))
-        return tuple(outputs[name].numpy()[0] for name in ("scores", "start", "end"))
+        return tuple(outputs[name].numpy()[0] for name in ("start", "end", "scores"))
 
     def start(self) -> dict:
         """The state of a stream before any audio."""

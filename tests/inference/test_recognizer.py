@@ -1,8 +1,208 @@
+import shutil
+import tracemalloc
+
 import numpy as np
 import pytest
+import tiny
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pipeline.config import load_config
 from pipeline.errors import InputError
-from pipeline.inference import Recognizer
+from pipeline.export.saved_model import export
+from pipeline.inference import Endpoints, Recognizer
+from pipeline.inference.samples import as_samples
+from pipeline.training.trainer import train
+
+QUICK = Endpoints(after_speech=0.3, without_speech=1.0, longest=4.0)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recognizer")
+    path = tiny.write_config(
+        folder, training={"epochs": 20}, model={"units": 24}, data={"batch_size": 2}, features={"deltas": 1}
+    )
+    train(load_config(path), folder / "run")
+    export(folder / "run", folder / "out")
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def recognizer(exported):
+    return Recognizer(exported, QUICK)
+
+
+@pytest.fixture(scope="module")
+def speech():
+    """float32 [samples]: three utterances with pauses that end them."""
+    random = np.random.default_rng(5)
+    pause = 1e-3 * random.normal(size=tiny.RATE)
+    parts = [part for text in ("abc", "ca", "b") for part in (tiny.tones(text, random), pause)]
+    return np.concatenate([0.5 * pause, *parts]).astype(np.float32)
+
+
+def follow(recognizer, audio, sizes):
+    """What the results are of audio in pieces of these sizes, again and again."""
+    results, begin, number = [], 0, 0
+    while begin < len(audio):
+        if recognizer.accept_waveform(audio[begin : begin + sizes[number % len(sizes)]]):
+            while result := recognizer.result():
+                results.append(result)
+        begin, number = begin + sizes[number % len(sizes)], number + 1
+    return [*results, recognizer.final()]
+
+
+def test_utterances_in_a_stream_are_told_apart(recognizer, speech):
+    results = follow(recognizer, speech, [800])
+    assert len(results) == 4 and results[-1].text == ""
+    begins = [words[0].start for words in (result.words for result in results[:3])]
+    assert begins == sorted(begins)
+    assert begins[1] > len(speech) / tiny.RATE / 4
+
+
+@pytest.mark.parametrize("sizes", [[10**6], [1600], [1, 4000, 333], [37]], ids=str)
+def test_the_size_of_the_pieces_changes_no_result(recognizer, speech, sizes):
+    def flat(results):
+        return [(word.word, word.start, word.end, word.confidence) for result in results for word in result.words]
+
+    found, wanted = follow(recognizer, speech, sizes), follow(recognizer, speech, [800])
+    texts = [result.text for result in found if result.text]
+    assert texts == [result.text for result in wanted if result.text]
+    for one, other in zip(flat(found), flat(wanted), strict=True):
+        assert one[0] == other[0]
+        assert one[1:] == pytest.approx(other[1:], abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 160, 10**6])
+def test_a_stream_scores_as_the_whole_does(recognizer, speech, size):
+    audio = speech[:1500] if size == 1 else speech
+    blocks = (audio[begin : begin + size] for begin in range(0, len(audio), size))
+    pieces = np.concatenate(list(recognizer.log_probs_in_pieces(blocks)))
+    np.testing.assert_allclose(pieces, recognizer.log_probs(audio), atol=1e-4)
+
+
+def test_without_endpoints_a_stream_is_one_utterance(exported, speech):
+    whole = Recognizer(exported, endpoints=None)
+    assert not whole.accept_waveform(speech)
+    assert whole.result() is None
+    assert whole.final().text == whole.transcribe(speech).text
+
+
+def test_a_partial_transcript_grows_to_the_result(recognizer, speech):
+    stream = recognizer.stream()
+    seen = []
+    for begin in range(0, len(speech), 400):
+        if stream.accept_waveform(speech[begin : begin + 400]):
+            break
+        seen.append(stream.partial().text)
+    assert seen[0] == "" and any(seen)
+    assert stream.result().text == seen[-1]
+
+
+def test_what_final_gives_holds_what_nobody_asked_for(recognizer, speech):
+    recognizer.accept_waveform(speech)
+    joined = recognizer.final()
+    assert joined.text.split() == [r.text for r in follow(recognizer, speech, [800]) if r.text]
+    assert [word.start for word in joined.words] == sorted(word.start for word in joined.words)
+    assert recognizer.final().text == ""  # and a new stream begins
+
+
+def test_bytes_and_integers_are_heard_as_floats_are(recognizer, speech):
+    integers = np.round(speech * 32767).astype(np.int16)
+    assert recognizer.transcribe(integers.astype("<i2").tobytes()) == recognizer.transcribe(integers)
+    assert recognizer.transcribe(integers).text == recognizer.transcribe(speech).text
+
+
+def test_company_does_not_change_a_transcript(recognizer, speech):
+    parts = [speech[: len(speech) // 3], speech[:100], speech]
+    together, alone = recognizer.transcribe_all(parts), [recognizer.transcribe(part) for part in parts]
+    assert [t.text for t in together] == [t.text for t in alone]
+    assert [t.confidence for t in together] == pytest.approx([t.confidence for t in alone], abs=1e-4)
+    assert recognizer.transcribe_all([]) == []
+
+
+def test_an_utterance_ends_when_it_is_the_longest_allowed(exported, speech):
+    short = Recognizer(exported, Endpoints(after_speech=9.0, without_speech=9.0, longest=0.9))
+    results = [result for result in follow(short, speech, [800]) if result.text]
+    assert len(results) > 2
+    assert all(result.words[-1].end - result.words[0].start <= 0.9 + 1e-6 for result in results)
+
+
+def test_keywords_are_found_where_they_are(recognizer, speech):
+    found = recognizer.spot(speech, ["B", "abc"])
+    assert [detection.keyword for detection in found] == ["b", "abc"]
+    for detection in found:
+        assert 0 <= detection.score <= 1
+        assert 0 <= detection.start < detection.end <= len(speech) / tiny.RATE
+    assert recognizer.spot(speech, []) == []
+
+
+@pytest.mark.parametrize("keyword", ["", "  ", "xylophone"])
+def test_a_keyword_that_cannot_be_spelled_is_refused(recognizer, speech, keyword):
+    with pytest.raises(InputError, match="keyword"):
+        recognizer.spot(speech, [keyword])
+
+
+def test_nothing_is_heard_in_nothing(recognizer):
+    for audio in (b"", np.zeros(0), np.zeros(80), np.zeros(8000, np.int16)):
+        assert recognizer.transcribe(audio).text == ""
+        assert not recognizer.accept_waveform(audio)
+        assert recognizer.partial().text == recognizer.final().text == ""
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.binary(max_size=700), max_size=6))
+def test_any_bytes_are_heard_or_refused(recognizer, packets):
+    stream = recognizer.stream()
+    for packet in packets:
+        if len(packet) % 2:
+            with pytest.raises(InputError, match="two bytes"):
+                stream.accept_waveform(packet)
+        else:
+            stream.accept_waveform(packet)
+    assert isinstance(stream.final().text, str)
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [np.zeros((2, 9)), np.zeros(9, int), np.full(9, np.nan), [1, 2, 3], np.array(["a"]), np.zeros((3, 2, 1)), b"x"],
+)
+def test_samples_that_are_no_audio_are_refused(recognizer, audio):
+    for hear in (recognizer.transcribe, recognizer.accept_waveform, as_samples):
+        with pytest.raises(InputError, match="audio: "):
+            hear(audio)
+    assert recognizer.final().text == ""
+
+
+def test_memory_does_not_grow_with_a_stream(recognizer, speech):
+    stream = recognizer.stream()
+
+    def listen(times):
+        for _ in range(times):
+            for begin in range(0, len(speech), 4000):
+                stream.accept_waveform(speech[begin : begin + 4000])
+                while stream.result():
+                    pass
+
+    listen(3)
+    tracemalloc.start()
+    listen(2)
+    before = tracemalloc.get_traced_memory()[0]
+    listen(10)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 100_000  # the audio alone would be over a megabyte
+
+
+def test_a_model_that_needs_the_whole_utterance_says_so(tmp_path, speech):
+    path = tiny.write_config(tmp_path, training={"epochs": 1}, model={"bidirectional": True})
+    train(load_config(path), tmp_path / "run")
+    export(tmp_path / "run", tmp_path / "out")
+    recognizer = Recognizer(tmp_path / "out")
+    recognizer.transcribe(speech)
+    with pytest.raises(InputError, match=r"model\.bidirectional = true"):
+        recognizer.accept_waveform(speech)
 
 
 def test_a_missing_folder_is_named(tmp_path):
@@ -15,18 +215,11 @@ def test_a_folder_that_is_no_export_is_named(tmp_path):
         Recognizer(tmp_path)
 
 
-def test_a_damaged_export_is_named(tmp_path):
-    (tmp_path / "saved_model.pb").write_bytes(b"damaged")
-    (tmp_path / "assets").mkdir()
-    (tmp_path / "assets" / "units.txt").write_text("# characters\n<blank>\na\n")
-    with pytest.raises(InputError, match=r"model\.json"):
-        Recognizer(tmp_path)
-    (tmp_path / "assets" / "model.json").write_text('{"sample_rate": 8000, "frame_seconds": 0.03, "text": {}}')
+def test_a_damaged_export_is_named(exported, tmp_path):
+    shutil.copytree(exported, tmp_path / "out")
+    (tmp_path / "out" / "saved_model.pb").write_bytes(b"damaged")
     with pytest.raises(InputError, match="damaged export"):
-        Recognizer(tmp_path)
-
-
-@pytest.mark.parametrize("audio", [np.zeros((2, 9)), np.zeros(9, int), np.full(9, np.nan)])
-def test_samples_that_are_no_audio_are_refused(audio):
-    with pytest.raises(InputError, match="audio: "):
-        Recognizer.log_probs(None, audio)
+        Recognizer(tmp_path / "out")
+    (tmp_path / "out" / "assets" / "model.json").write_text('{"sample_rate": 8000}')
+    with pytest.raises(InputError, match=r"model\.json: not as this version exports it"):
+        Recognizer(tmp_path / "out")
