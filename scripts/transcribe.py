@@ -161,6 +161,15 @@ def _microphone(sample_rate: int) -> Iterator:
         raise PipelineError(f"microphone: it cannot be listened to ({error})") from error
 
 
+def _rounded(values):
+    """Nested values, with as many places as mean something: milliseconds, and a confidence's thousandths."""
+    if isinstance(values, dict):
+        return {name: _rounded(value) for name, value in values.items()}
+    if isinstance(values, (list, tuple)):
+        return [_rounded(value) for value in values]
+    return round(values, 3) if isinstance(values, float) else values
+
+
 class Printer:
     """Prints transcripts as the options ask."""
 
@@ -177,7 +186,7 @@ class Printer:
             self.show("")
         arguments = self._arguments
         if arguments.json:
-            values = {"audio": name, "duration": round(seconds, 3), **asdict(transcript)}
+            values = _rounded({"audio": name, "duration": seconds, **asdict(transcript)})
             self._say(json.dumps(values, ensure_ascii=False))
         elif arguments.srt or arguments.vtt:
             ending, subtitles = (".srt", to_srt(transcript)) if arguments.srt else (".vtt", to_vtt(transcript))

@@ -4,7 +4,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.audio import AudioError, duration, load_audio, to_mono
+from pipeline.audio import AudioError, duration, load_audio, stream_audio, to_mono
 
 
 def sine(rate, seconds=1.0):
@@ -127,3 +127,28 @@ def test_samples_of_other_types_are_refused():
         to_mono(np.zeros(9, np.int64), 8000, 8000)
     with pytest.raises(AudioError, match="3 dimensions"):
         to_mono(np.zeros((2, 2, 2)), 8000, 8000)
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (8000, 1)])
+@pytest.mark.parametrize("seconds", [0.01, 0.3, 9.0])
+def test_audio_in_pieces_is_the_audio(tmp_path, rate, channels, seconds):
+    samples = 0.3 * np.random.default_rng(0).normal(size=(int(1.7 * rate), channels))
+    soundfile.write(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
+    whole = load_audio(tmp_path / "a.wav", 16000)
+    pieces = np.concatenate(list(stream_audio(tmp_path / "a.wav", 16000, seconds)))
+    assert len(pieces) == len(whole)
+    np.testing.assert_allclose(pieces, whole, atol=1e-4)
+
+
+def test_what_is_wrong_is_told_when_it_is_reached(tmp_path):
+    samples = np.zeros(48000, np.float32)
+    samples[40000] = np.nan
+    soundfile.write(tmp_path / "nan.wav", samples, 16000, subtype="FLOAT")
+    pieces = stream_audio(tmp_path / "nan.wav", 16000)
+    assert len(next(pieces)) == 16000
+    with pytest.raises(AudioError, match=r"nan\.wav: finite samples wanted"):
+        list(pieces)
+    for content, problem in ((b"", "empty file"), (b"RIFF", "not audio")):
+        (tmp_path / "bad.wav").write_bytes(content)
+        with pytest.raises(AudioError, match=problem):
+            list(stream_audio(tmp_path / "bad.wav", 16000))

@@ -45,6 +45,56 @@ def test_one_file_is_its_text_and_nothing_else(folder):
     assert len(done.stdout.splitlines()) == 1
 
 
+def test_folders_and_patterns_are_gone_through(folder):
+    (folder / "several" / "below").mkdir(parents=True, exist_ok=True)
+    for number, place in enumerate(("several", "several/below")):
+        (folder / place / f"{number}.wav").write_bytes((folder / f"test-{number}.wav").read_bytes())
+    (folder / "several" / "notes.txt").write_text("no audio")
+    by_folder = run(folder, "transcribe.py", "--model", "exported/tiny", "several")
+    assert [line.split(":")[0] for line in by_folder.stdout.splitlines()] == ["several/0.wav", "several/below/1.wav"]
+    by_pattern = run(folder, "transcribe.py", "--model", "exported/tiny", "several/**/*.wav")
+    assert by_pattern.stdout == by_folder.stdout
+
+
+def test_a_long_file_is_heard_in_pieces(folder):
+    parts = [soundfile.read(folder / f"test-{number % 4}.wav")[0] for number in range(20)]
+    pause = 1e-3 * np.random.default_rng(0).normal(size=3 * tiny.RATE)
+    audio = np.concatenate([samples for part in parts for samples in (part, pause)])
+    soundfile.write(folder / "long.wav", audio, tiny.RATE)
+    done = run(folder, "transcribe.py", "--model", "exported/tiny", "long.wav", "test-0.wav", "--json")
+    long, short = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (long["audio"], short["audio"]) == ("long.wav", "test-0.wav")
+    assert long["duration"] == round(len(audio) / tiny.RATE, 3) > 60
+    starts = [word["start"] for word in long["words"]]
+    assert starts == sorted(starts) and starts[-1] > 50
+    streamed = run(folder, "transcribe.py", "--model", "exported/tiny", "long.wav", "--stream")
+    assert " ".join(streamed.stdout.split()) == long["text"]
+
+
+def test_subtitles_are_printed_or_written(folder):
+    printed = run(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "--vtt")
+    assert printed.stdout.startswith("WEBVTT")
+    options = ["--srt", "--out", "subs"]
+    done = run(
+        folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "test-1.wav", "--srt", "--out", "subs"
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert sorted(file.name for file in (folder / "subs").iterdir()) == ["test-0.srt", "test-1.srt"]
+
+
+def test_a_grammar_answers_with_what_it_can_say(folder):
+    (folder / "letters.jsgf").write_text("#JSGF V1.0;\ngrammar letters;\npublic <letters> = abc | ca;\n")
+    done = run(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "--grammar", "letters.jsgf", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["text"] in ("", "abc", "ca") and found["nearest"] in ("abc", "ca")
+
+
+def test_a_beam_search_with_hotwords_transcribes(folder):
+    done = run(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "--beam", "8", "--hotword", "ABC")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1), done.stderr
+
+
 @pytest.mark.parametrize("speech", ["test.jsonl", "tiny.yaml"])
 def test_a_manifest_and_a_configuration_are_evaluated_alike(folder, speech):
     done = run(folder, "evaluate.py", "--model", "exported/tiny", speech, "--json", "--out", "report")
@@ -75,6 +125,11 @@ def test_a_split_is_saved_with_its_manifest(folder):
         ("train.py", ["tiny.yaml", "model.units=5"], "model.units was 12, is 5"),
         ("export.py", ["nowhere", "out"], "nowhere: the folder of a run wanted"),
         ("transcribe.py", ["--model", "nowhere", "a.wav"], "nowhere: an exported model's folder wanted"),
+        ("transcribe.py", ["--model", "exported/tiny"], "AUDIO or --microphone wanted"),
+        ("transcribe.py", ["--model", "exported/tiny", "no*.wav"], "no*.wav: audio files wanted"),
+        ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "test-1.wav", "--srt"], "--out FOLDER wanted"),
+        ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "--grammar", "tiny.yaml"], "tiny.yaml"),
+        ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "--lm", "none.arpa"], "none.arpa"),
         ("evaluate.py", ["--model", "exported/tiny", "none.jsonl"], "none.jsonl: a manifest wanted"),
     ],
 )
@@ -86,6 +141,12 @@ def test_bad_input_is_one_line_and_exit_code_2(folder, script, arguments, messag
 
 
 def test_help_has_an_example():
-    for script in ("train.py", "export.py", "transcribe.py", "evaluate.py", "save_split.py", "bench.py"):
-        done = run(ROOT, script, "--help")
-        assert done.returncode == 0 and "example:" in done.stdout
+    for script in sorted(path.name for path in (ROOT / "scripts").glob("*.py")):
+        if script not in ("command.py", "decoders.py"):
+            done = run(ROOT, script, "--help")
+            assert done.returncode == 0 and "example:" in done.stdout, script
+
+
+def test_learning_is_drawn(folder):
+    assert run(folder, "plot_runs.py", "runs/tiny", "--out", "learning.png").returncode == 0
+    assert (folder / "learning.png").read_bytes().startswith(b"\x89PNG")

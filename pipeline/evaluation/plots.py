@@ -66,3 +66,36 @@ def _interval(share: float, count: int) -> tuple[float, float]:
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     return min(middle - half, share), max(middle + half, share)
+
+
+def plot_learning(path: str | Path, runs: dict[str, list[dict]], value: str, label: str) -> None:
+    """How a value went from epoch to epoch, a line a run, its name beside it; the best epoch is marked.
+
+    Args:
+        path: of the picture; its ending says which format.
+        runs: by name, what metrics.json holds of each epoch.
+        value: the key of a share to draw, "wer" for example.
+        label: of the vertical axis.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for number, (name, epochs) in enumerate(runs.items()):
+        values = [100 * epoch[value] for epoch in epochs]
+        best = min(range(len(values)), key=values.__getitem__)
+        colour = f"C{number}"
+        axes.plot(range(1, 1 + len(values)), values, color=colour)
+        axes.plot(1 + best, values[best], "o", color=colour)
+        axes.annotate(
+            f"{name}: best {values[best]:.1f} %",
+            (len(values), values[-1]),
+            xytext=(-4, 8),
+            textcoords="offset points",
+            ha="right",
+            color=colour,
+        )
+    axes.set(xlabel="epoch", ylabel=f"{label} (%)", ylim=(0, 105), xlim=(0, None))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)
