@@ -74,7 +74,6 @@ def test_a_long_file_is_heard_in_pieces(folder):
 def test_subtitles_are_printed_or_written(folder):
     printed = run(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "--vtt")
     assert printed.stdout.startswith("WEBVTT")
-    options = ["--srt", "--out", "subs"]
     done = run(
         folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "test-1.wav", "--srt", "--out", "subs"
     )
