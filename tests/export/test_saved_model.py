@@ -77,6 +77,41 @@ def test_text_by_signature_and_by_recognizer_agree_whatever_the_batch(exported, 
         assert 0 <= transcript.confidence <= 1
 
 
+@pytest.mark.parametrize("packet", [1, 160, 10**6])
+def test_streaming_signatures_score_as_the_whole(exported, speech, packet):
+    signatures = tf.saved_model.load(str(exported[1])).signatures
+    audio = speech[0][:2, : 700 if packet == 1 else None]
+    whole = signatures["log_probs"](audio=tf.constant(audio), lengths=tf.constant([audio.shape[1]] * 2))
+    state = signatures["stream_start"](batch=tf.constant(2))
+    pieces = []
+    for begin in range(0, audio.shape[1], packet):
+        state = signatures["stream"](audio=tf.constant(audio[:, begin : begin + packet]), **state)
+        pieces.append(state.pop("log_probs"))
+    pieces.append(signatures["stream_end"](**state)["log_probs"])
+    found = tf.concat(pieces, axis=1)
+    assert found.shape[1] == whole["frames"][0]
+    np.testing.assert_allclose(found, whole["log_probs"][:, : found.shape[1]], atol=1e-4)
+
+
+def test_keywords_are_scored_by_signature(exported, speech):
+    audio, lengths = speech
+    spot = tf.saved_model.load(str(exported[1])).signatures["spot"]
+    found = spot(audio=tf.constant(audio), lengths=tf.constant(lengths), keywords=tf.constant(["abc", "b"]))
+    assert found["scores"].shape == found["start"].shape == found["end"].shape == (3, 2)
+    alone = Recognizer(exported[1]).spot(audio[0, : lengths[0]], ["abc", "b"])
+    assert [detection.score for detection in alone] == pytest.approx(found["scores"].numpy()[0].tolist(), abs=1e-4)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not among the model"):
+        spot(audio=tf.constant(audio), lengths=tf.constant(lengths), keywords=tf.constant(["xyz"]))
+
+
+def test_an_export_without_its_validation_data_is_not_calibrated(exported, tmp_path, caplog):
+    export(exported[0], tmp_path / "out", ["data.folder=nowhere"])
+    assert "not calibrated, for want of the validation data: nowhere" in caplog.text
+    assert "not calibrated" in (tmp_path / "out" / "card.md").read_text()
+    assert not (tmp_path / "out" / "reliability.png").exists()
+    assert Recognizer(tmp_path / "out").about.calibration.word == (1.0, 0.0)
+
+
 @pytest.mark.parametrize("samples", [0, 1, 255, 256, 300])
 def test_very_short_audio_has_a_transcript(exported, samples):
     _, out, _ = exported
