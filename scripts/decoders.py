@@ -1,6 +1,7 @@
 """The decoders that a command line can choose from, and the options that do."""
 
 import argparse
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -24,6 +25,9 @@ def add_options(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument(
         "--hotword", metavar="TEXT", action="append", default=[], help="a word or phrase to favour; may be repeated"
     )
+    arguments.add_argument(
+        "--nbest", metavar="N", type=int, help="with --json, also the N best texts of the beam search and their scores"
+    )
     arguments.add_argument("--grammar", metavar="FILE.jsgf", help="answer with what this grammar can say, or nothing")
 
 
@@ -44,8 +48,29 @@ def make_recognizer(arguments: argparse.Namespace):
     return recognizer
 
 
-def beam_decoder(arguments: argparse.Namespace, recognizer):
-    """The beam search that the options ask for. Raises: InputError: see `make_recognizer`."""
+def _decoder(arguments: argparse.Namespace, recognizer) -> Callable[[np.ndarray], object] | None:
+    from pipeline.errors import InputError
+
+    beam = arguments.beam is not None or arguments.lm or arguments.hotword or arguments.nbest is not None
+    if arguments.grammar and beam:
+        raise InputError("--grammar: an exact search of its own, without --beam, --lm, --hotword and --nbest")
+    if arguments.nbest is not None and arguments.nbest < 1:
+        raise InputError(f"--nbest {arguments.nbest}: 1 or more wanted")
+    if arguments.grammar:
+        from pipeline.decoding.grammar import GrammarDecoder
+        from pipeline.decoding.jsgf import load_grammar
+
+        about = recognizer.about
+        return GrammarDecoder(about.units, about.frame_seconds, load_grammar(arguments.grammar, about.text)).decode
+    if not beam:
+        return None
+    decoder = _beam_decoder(arguments, recognizer)
+    if arguments.nbest is None:
+        return decoder.decode
+    return functools.partial(decoder.decode_alternatives, count=arguments.nbest)
+
+
+def _beam_decoder(arguments: argparse.Namespace, recognizer):
     from pipeline.decoding.beam import BeamDecoder
     from pipeline.decoding.language_model import load_language_model
     from pipeline.decoding.weights import read_decoding_weights
@@ -62,18 +87,3 @@ def beam_decoder(arguments: argparse.Namespace, recognizer):
         tuned.word_bonus,
         hotwords=[normalize(hotword, **about.text) for hotword in arguments.hotword],
     )
-
-
-def _decoder(arguments: argparse.Namespace, recognizer) -> Callable[[np.ndarray], object] | None:
-    from pipeline.errors import InputError
-
-    beam = arguments.beam is not None or arguments.lm or arguments.hotword
-    if arguments.grammar and beam:
-        raise InputError("--grammar: an exact search of its own, without --beam, --lm and --hotword")
-    if arguments.grammar:
-        from pipeline.decoding.grammar import GrammarDecoder
-        from pipeline.decoding.jsgf import load_grammar
-
-        about = recognizer.about
-        return GrammarDecoder(about.units, about.frame_seconds, load_grammar(arguments.grammar, about.text)).decode
-    return beam_decoder(arguments, recognizer).decode if beam else None

@@ -89,9 +89,13 @@ def test_a_grammar_answers_with_what_it_can_say(folder):
     assert found["text"] in ("", "abc", "ca") and found["nearest"] in ("abc", "ca")
 
 
-def test_a_beam_search_with_hotwords_transcribes(folder):
-    done = run(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "--beam", "8", "--hotword", "ABC")
-    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1), done.stderr
+def test_a_beam_search_with_hotwords_tells_alternatives(folder):
+    options = ["--beam", "8", "--hotword", "ABC", "--nbest", "3", "--json"]
+    done = run(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", *options)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert 1 <= len(found["alternatives"]) <= 3
+    assert found["alternatives"][0][0] == found["text"]
 
 
 @pytest.mark.parametrize("speech", ["test.jsonl", "tiny.yaml"])

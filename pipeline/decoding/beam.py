@@ -36,6 +36,13 @@ class Hypothesis:
     score: float
 
 
+@dataclass(frozen=True)
+class NBest(Transcript):
+    """The best transcript, and `alternatives` of it, the best again among them: (text, score), the best first."""
+
+    alternatives: tuple[tuple[str, float], ...]
+
+
 @dataclass(slots=True, eq=False)
 class _Prefix:
     """A beginning of a text with the log probabilities of its paths: those that end in a blank, and in a label."""
@@ -107,6 +114,13 @@ class BeamDecoder:
     def decode(self, log_probs: np.ndarray) -> Transcript:
         """The best transcript of log posteriors float [frames, units], of the true frames only."""
         return self.best(log_probs, 1)[0].transcript
+
+    def decode_alternatives(self, log_probs: np.ndarray, count: int) -> NBest:
+        """The best transcript with at most `count` texts that it may have been; see `best`."""
+        hypotheses = self.best(log_probs, count)
+        first = hypotheses[0].transcript
+        alternatives = tuple((item.transcript.text, item.score) for item in hypotheses)
+        return NBest(first.text, first.confidence, first.words, alternatives)
 
     def best(self, log_probs: np.ndarray, count: int) -> list[Hypothesis]:
         """At most `count` hypotheses of different texts, the best first; at least one."""
