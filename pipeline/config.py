@@ -89,6 +89,10 @@ class Features(Section):
             raise ValueError(f"n_fft of at least the window's {self.window_samples} samples wanted, got {self.n_fft}")
         if self.hop_samples < 1:
             raise ValueError(f"hop_ms of at least one sample wanted, got {self.hop_ms:g}")
+        if self.deltas and self.stride > self.stack + 2 * DELTA_CONTEXT:
+            raise ValueError(
+                f"stride of at most {self.stack + 2 * DELTA_CONTEXT} wanted with deltas, got {self.stride}"
+            )
         if self.coefficients > self.mels:
             raise ValueError(f"coefficients of at most mels = {self.mels} wanted, got {self.coefficients}")
         return self

@@ -26,6 +26,9 @@ class MFCC(keras.layers.Layer):
     Args:
         features: the `features` section of a configuration.
 
+    Attributes:
+        fourier_by_matrix: multiply by a matrix instead of a fast transform, where a runtime has none.
+
     Call:
         audio: float32 [batch, samples], in -1..1.
         lengths: int32 [batch], in samples.
@@ -37,6 +40,7 @@ class MFCC(keras.layers.Layer):
         super().__init__(**kwargs)
         self.features = features if isinstance(features, config.Features) else config.Features(**features)
         self.window, self.mel_matrix, self.cosines = _constants(self.features)
+        self.fourier_by_matrix = False
 
     def get_config(self):
         return {**super().get_config(), "features": self.features.model_dump()}
@@ -86,9 +90,15 @@ class MFCC(keras.layers.Layer):
 
     def _log_mel(self, audio):
         """Decibels float32 [batch, frames, mels] of each n_fft samples."""
-        spectrum = ops.rfft(ops.extract_sequences(audio, self.features.n_fft, self.features.hop_samples) * self.window)
+        frames = ops.extract_sequences(audio, self.features.n_fft, self.features.hop_samples) * self.window
+        spectrum = self._by_matrix(frames) if self.fourier_by_matrix else ops.rfft(frames)
         power = ops.square(spectrum[0]) + ops.square(spectrum[1])  # [batch, frames, 1 + n_fft // 2]
         return (10 / math.log(10)) * ops.log(ops.maximum(ops.matmul(power, self.mel_matrix), LOWEST_POWER))
+
+    def _by_matrix(self, frames):
+        n_fft = self.features.n_fft
+        angles = 2 * np.pi / n_fft * (np.outer(np.arange(n_fft), np.arange(1 + n_fft // 2)) % n_fft)
+        return [ops.matmul(frames, part(angles).astype(np.float32)) for part in (np.cos, np.sin)]
 
 
 @keras.saving.register_keras_serializable("pipeline")

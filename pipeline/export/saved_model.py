@@ -11,18 +11,23 @@ from pipeline.errors import InputError, PipelineError
 from pipeline.export.about import About
 from pipeline.export.calibration import calibrate
 from pipeline.export.card import card
+from pipeline.export.litert import write_litert
+from pipeline.export.onnx import write_onnx
 from pipeline.export.serving import Serving
 from pipeline.text import Units
 from pipeline.training.run import Run
 
 
-def export(run_folder: str | Path, out: str | Path, overrides: list[str] = ()) -> None:
+def export(
+    run_folder: str | Path, out: str | Path, overrides: list[str] = (), litert: bool = False, onnx: bool = False
+) -> None:
     """Writes the best model of a run to `out`; what stands there is replaced only by a whole new export.
 
     Args:
         run_folder: as training made it.
         out: the folder to write.
         overrides: `key=value`, of settings that say where the validation data lies now.
+        litert, onnx: also as model.tflite, as model.onnx.
 
     Raises:
         InputError: no run with a checkpoint, or `out` holds something that is not an export.
@@ -42,6 +47,10 @@ def export(run_folder: str | Path, out: str | Path, overrides: list[str] = ()) -
         tf.saved_model.save(module, str(beside), signatures=Serving(model, units, calibration).signatures())
         _about(settings, units, calibration).save(beside)
         (beside / "assets" / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")
+        if litert:
+            write_litert(model, beside)
+        if onnx:
+            write_onnx(model, beside)
         if calibrated:
             calibrated.plot(beside / "reliability.png")
         text = card(settings, units, model.count_params(), metrics, out, calibrated.errors() if calibrated else None)

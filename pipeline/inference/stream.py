@@ -84,7 +84,7 @@ class Stream:
             Whether an utterance is over, so that `result` has something to give.
         """
         self._waiting = np.concatenate([self._waiting, as_samples(audio)])
-        while self._given + len(self._waiting) >= self._about.samples_for(self._frames + 1):
+        while len(self._waiting) and self._given + len(self._waiting) >= self._about.samples_for(self._frames + 1):
             piece, self._waiting = self._waiting[: self._AT_ONCE], self._waiting[self._AT_ONCE :]
             self._hear(piece)
         return bool(self._finished)

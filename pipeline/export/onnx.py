@@ -1,0 +1,41 @@
+"""A model for ONNX runtimes: log posteriors of whole utterances."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from pipeline.errors import PipelineError
+from pipeline.models.acoustic import AcousticModel
+
+OPSET = 17
+
+
+def write_onnx(model: AcousticModel, folder: Path) -> None:
+    """Writes `model.onnx` into an export's folder: what the signature `log_probs` does, batch and time dynamic.
+
+    Raises:
+        PipelineError: tf2onnx is missing, or cannot convert the model.
+    """
+    try:
+        import tf2onnx
+    except ImportError as error:
+        raise PipelineError(f"ONNX: tf2onnx wanted ({error}); pip install -r requirements-onnx.txt") from error
+
+    def log_probs(audio, lengths):
+        outputs = model({"audio": audio, "lengths": lengths}, training=False)
+        return {"log_probs": tf.nn.log_softmax(outputs["logits"]), "frames": outputs["frames"]}
+
+    model.mfcc.fourier_by_matrix = True  # tf2onnx does not convert the fast transform alone
+    audio, lengths = tf.TensorSpec([None, None], tf.float32, "audio"), tf.TensorSpec([None], tf.int32, "lengths")
+    try:
+        tf2onnx.convert.from_function(
+            tf.function(log_probs, input_signature=[audio, lengths]),
+            input_signature=[audio, lengths],
+            opset=OPSET,
+            output_path=str(folder / "model.onnx"),
+        )
+    except Exception as error:  # tf2onnx raises whatever its hundreds of conversions do
+        problem = str(error).strip().splitlines() or [type(error).__name__]
+        raise PipelineError(f"ONNX: the model cannot be converted ({problem[0]})") from error
+    finally:
+        model.mfcc.fourier_by_matrix = False

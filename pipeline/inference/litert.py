@@ -1,0 +1,131 @@
+"""An export's files for LiteRT as a recognizer uses them: with ai-edge-litert and numpy alone."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.decoding.keyword_search import spot
+from pipeline.errors import InputError
+from pipeline.export.about import About
+
+
+class LiteRTModel:
+    """Scores audio in steps of so many frames, from the stream's start on, whatever pieces it comes in.
+
+    All mathematics is in the model; here windows are cut, as `pipeline.models.streaming` cuts them.
+
+    Args:
+        folder: an export's that was made with LiteRT.
+
+    Raises:
+        InputError: it holds no whole model for LiteRT, or ai-edge-litert is missing.
+    """
+
+    def __init__(self, folder: Path):
+        files = [folder / "features.tflite", folder / "model.tflite"]
+        for file in files:
+            if not file.exists():
+                raise InputError(f"{file}: a model for LiteRT wanted, there is none; export with --litert")
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise InputError(f"ai-edge-litert wanted ({error}); pip install -r requirements-litert.txt") from error
+        self._about = About.load(folder)
+        try:
+            host = json.loads((folder / "assets" / "litert.json").read_text(encoding="utf-8"))
+            self._n_fft, self._hop, self._stride = host["n_fft"], host["hop"], host["stride"]
+            self._context, self._copies, self._centre = host["context"], host["copies"], host["centre"]
+            self._interpreters = [Interpreter(str(file), num_threads=1) for file in files]  # runners do not keep them
+            self._mfcc, self._score = [each.get_signature_runner() for each in self._interpreters]
+            shapes = {name: tuple(value["shape"]) for name, value in self._score.get_input_details().items()}
+            self._samples = int(self._mfcc.get_input_details()["audio"]["shape"][1])
+        except Exception as error:  # of a damaged file LiteRT raises ValueError or RuntimeError, json others
+            problem = str(error).strip().splitlines() or [type(error).__name__]
+            raise InputError(f"{folder}: a damaged model for LiteRT ({problem[0]})") from error
+        _, self._window, self._coefficients = shapes.pop("mfcc")
+        self._states = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        self._frames = (self._window - self._context) // self._stride + 1
+
+    def log_probs(self, utterances: list[np.ndarray]) -> list[np.ndarray]:
+        """Log posteriors float32 [frames, units] of each utterance, float32 [samples]."""
+        found = []
+        for audio in utterances:
+            first, state = self.step(audio, self.start())
+            found.append(np.concatenate([first, self.end(state)]))
+        return found
+
+    def spot(self, audio: np.ndarray, keywords: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Starts and ends in seconds, and scores, float32 [keywords] each, of the best windows in an utterance."""
+        found = spot(self.log_probs([audio])[0], self._about.units, self._about.frame_seconds, keywords)
+        values = np.array([[item.start, item.end, item.score] for item in found], np.float32)
+        return tuple(values.T)
+
+    def start(self) -> dict:
+        """The state of a stream before any audio."""
+        before = self._n_fft // 2 if self._centre else 0
+        mfcc = np.zeros((0, self._coefficients), np.float32)
+        return {"audio": np.zeros(before, np.float32), "mfcc": mfcc, "states": self._states}
+
+    def step(self, audio: np.ndarray, state: dict) -> tuple[np.ndarray, dict]:
+        """Log posteriors of the frames that further audio, float32 [samples], completes, and the new state.
+
+        They come several at once: maybe none now, and more with the next audio.
+        """
+        audio, mfcc = np.concatenate([state["audio"], audio]), [state["mfcc"]]
+        begun = len(state["mfcc"]) > 0
+        together = self._frames * self._stride  # MFCC frames, in a step
+        while len(audio) >= max(self._samples, together * self._hop):
+            new = self._frames_of(audio[: self._samples])
+            mfcc += [new] if begun else [np.repeat(new[:1], self._copies, axis=0), new]
+            audio, begun = audio[together * self._hop :], True
+        mfcc, states, found = np.concatenate(mfcc), state["states"], []
+        while len(mfcc) >= max(self._window, together):
+            log_probs, states = self._scored(mfcc[: self._window], states)
+            found.append(log_probs)
+            mfcc = mfcc[together:]
+        return self._joined(found), {"audio": audio, "mfcc": mfcc, "states": states}
+
+    def end(self, state: dict) -> np.ndarray:
+        """Log posteriors of the last frames, which waited for audio that did not come."""
+        audio, mfcc, states = state["audio"], state["mfcc"], state["states"]
+        before = self._n_fft // 2
+        if self._centre and len(audio) + len(mfcc) > before:
+            audio = np.concatenate([audio, np.zeros(self._n_fft - before, np.float32)])
+        mfcc = self._with_last(audio, mfcc)
+        count = max(0, 1 + (len(mfcc) - self._context) // self._stride)
+        found = []
+        while count > 0:
+            log_probs, states = self._scored(_padded(mfcc[: self._window], self._window), states)
+            found.append(log_probs[:count])
+            count -= self._frames
+            mfcc = mfcc[self._frames * self._stride :]
+        return self._joined(found)
+
+    def _with_last(self, audio: np.ndarray, mfcc: np.ndarray) -> np.ndarray:
+        """All frames that are left, with copies of the first and the last one beyond the ends of the utterance."""
+        count = max(0, 1 + (len(audio) - self._n_fft) // self._hop)
+        parts = []
+        while count > 0:
+            parts.append(self._frames_of(_padded(audio[: self._samples], self._samples))[:count])
+            count -= len(parts[-1])
+            audio = audio[len(parts[-1]) * self._hop :]
+        if parts and not len(mfcc):
+            parts.insert(0, np.repeat(parts[0][:1], self._copies, axis=0))
+        mfcc = np.concatenate([mfcc, *parts])
+        return np.concatenate([mfcc, np.repeat(mfcc[-1:], self._copies, axis=0)])
+
+    def _frames_of(self, audio: np.ndarray) -> np.ndarray:
+        return self._mfcc(audio=audio[None])["mfcc"][0]
+
+    def _scored(self, mfcc: np.ndarray, states: dict) -> tuple[np.ndarray, dict]:
+        outputs = self._score(mfcc=mfcc[None], **states)
+        return outputs.pop("log_probs")[0], outputs
+
+    def _joined(self, parts: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate([np.zeros((0, len(self._about.units)), np.float32), *parts])
+
+
+def _padded(values: np.ndarray, count: int) -> np.ndarray:
+    """With zeros behind, so many in all."""
+    return np.concatenate([values, np.zeros((count - len(values), *values.shape[1:]), values.dtype)])
