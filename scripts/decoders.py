@@ -31,8 +31,8 @@ def add_options(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--grammar", metavar="FILE.jsgf", help="answer with what this grammar can say, or nothing")
 
 
-def make_recognizer(arguments: argparse.Namespace):
-    """The recognizer that the options ask for.
+def make_recognizer(arguments: argparse.Namespace, **settings):
+    """The recognizer that the options ask for; `settings` are further arguments of it.
 
     Raises:
         InputError: an option that does not go with another, or what it names cannot be used.
@@ -43,7 +43,7 @@ def make_recognizer(arguments: argparse.Namespace):
         import command
 
         command.load_tensorflow()
-    recognizer = Recognizer(arguments.model, runtime=arguments.runtime)
+    recognizer = Recognizer(arguments.model, runtime=arguments.runtime, **settings)
     recognizer.decoder = _decoder(arguments, recognizer) or recognizer.decoder
     return recognizer
 

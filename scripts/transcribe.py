@@ -29,7 +29,7 @@ def main(arguments) -> None:
     files = find_files(arguments.audio)
     if (arguments.srt or arguments.vtt) and len(files) != 1 and not arguments.out:
         raise InputError(f"--out FOLDER wanted, for the subtitles of {len(files)} files")
-    recognizer = decoders.make_recognizer(arguments)
+    recognizer = decoders.make_recognizer(arguments, endpoints=_endpoints(arguments))
     printer = Printer(arguments, several=len(files) > 1)
     if arguments.microphone:
         with contextlib.suppress(KeyboardInterrupt):
@@ -47,6 +47,17 @@ def main(arguments) -> None:
         more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
         of = f"{len(bad)} of {len(files)} files: " if len(files) > 1 else ""
         raise InputError(of + "; ".join(list(bad.values())[:5]) + more)
+
+
+def _endpoints(arguments):
+    from pipeline.errors import InputError
+    from pipeline.inference import Endpoints
+
+    if arguments.pause is None:
+        return Endpoints()
+    if not arguments.pause > 0:
+        raise InputError(f"--pause {arguments.pause}: seconds above 0 wanted")
+    return Endpoints(after_speech=arguments.pause)
 
 
 def find_files(names: list[str]) -> list[str]:
@@ -216,6 +227,9 @@ arguments.add_argument(
 arguments.add_argument("--stream", action="store_true", help="hear files as they would be spoken; a line an utterance")
 arguments.add_argument(
     "--microphone", action="store_true", help="hear what is said now; wants requirements-microphone.txt"
+)
+arguments.add_argument(
+    "--pause", metavar="SECONDS", type=float, help="of silence, ends an utterance in a stream (default: 1)"
 )
 arguments.add_argument("--json", action="store_true", help="one JSON object a file, with words and their times")
 arguments.add_argument("--srt", action="store_true", help="SubRip subtitles")
