@@ -21,9 +21,15 @@ def write_onnx(model: AcousticModel, folder: Path) -> None:
     except ImportError as error:
         raise PipelineError(f"ONNX: tf2onnx wanted ({error}); pip install -r requirements-onnx.txt") from error
 
+    features = model.settings.features
+    shortest = max(1, (features.stack - 1) * features.hop_samples + (0 if features.centre else features.n_fft))
+
     def log_probs(audio, lengths):
+        lengths = tf.clip_by_value(lengths, 0, tf.shape(audio)[1])
         outputs = model({"audio": audio, "lengths": lengths}, training=False)
-        return {"log_probs": tf.nn.log_softmax(outputs["logits"]), "frames": outputs["frames"]}
+        # ONNX divides integers towards zero, which would make a frame of audio that is too short for one.
+        frames = tf.where(lengths < shortest, 0, outputs["frames"])
+        return {"log_probs": tf.nn.log_softmax(outputs["logits"]), "frames": frames}
 
     model.mfcc.fourier_by_matrix = True  # tf2onnx does not convert the fast transform alone
     audio, lengths = tf.TensorSpec([None, None], tf.float32, "audio"), tf.TensorSpec([None], tf.int32, "lengths")

@@ -40,10 +40,13 @@ class LiteRTModel:
             self._mfcc, self._score = [each.get_signature_runner() for each in self._interpreters]
             shapes = {name: tuple(value["shape"]) for name, value in self._score.get_input_details().items()}
             self._samples = int(self._mfcc.get_input_details()["audio"]["shape"][1])
+            _, self._window, self._coefficients = shapes.pop("mfcc")
+            made = int(self._mfcc.get_output_details()["mfcc"]["shape"][2])
+            if made != self._coefficients:
+                raise ValueError(f"features.tflite makes {made} coefficients, model.tflite wants {self._coefficients}")
         except Exception as error:  # of a damaged file LiteRT raises ValueError or RuntimeError, json others
             problem = str(error).strip().splitlines() or [type(error).__name__]
             raise InputError(f"{folder}: a damaged model for LiteRT ({problem[0]})") from error
-        _, self._window, self._coefficients = shapes.pop("mfcc")
         self._states = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         self._frames = (self._window - self._context) // self._stride + 1
 
@@ -65,7 +68,7 @@ class LiteRTModel:
         """The state of a stream before any audio."""
         before = self._n_fft // 2 if self._centre else 0
         mfcc = np.zeros((0, self._coefficients), np.float32)
-        return {"audio": np.zeros(before, np.float32), "mfcc": mfcc, "states": self._states}
+        return {"audio": np.zeros(before, np.float32), "mfcc": mfcc, "states": self._states, "begun": False}
 
     def step(self, audio: np.ndarray, state: dict) -> tuple[np.ndarray, dict]:
         """Log posteriors of the frames that further audio, float32 [samples], completes, and the new state.
@@ -73,7 +76,7 @@ class LiteRTModel:
         They come several at once: maybe none now, and more with the next audio.
         """
         audio, mfcc = np.concatenate([state["audio"], audio]), [state["mfcc"]]
-        begun = len(state["mfcc"]) > 0
+        begun = state["begun"]  # whether there were frames; those that are left may be none
         together = self._frames * self._stride  # MFCC frames, in a step
         while len(audio) >= max(self._samples, together * self._hop):
             new = self._frames_of(audio[: self._samples])
@@ -84,13 +87,13 @@ class LiteRTModel:
             log_probs, states = self._scored(mfcc[: self._window], states)
             found.append(log_probs)
             mfcc = mfcc[together:]
-        return self._joined(found), {"audio": audio, "mfcc": mfcc, "states": states}
+        return self._joined(found), {"audio": audio, "mfcc": mfcc, "states": states, "begun": begun}
 
     def end(self, state: dict) -> np.ndarray:
         """Log posteriors of the last frames, which waited for audio that did not come."""
         audio, mfcc, states = state["audio"], state["mfcc"], state["states"]
         before = self._n_fft // 2
-        if self._centre and len(audio) + len(mfcc) > before:
+        if self._centre and (state["begun"] or len(audio) > before):
             audio = np.concatenate([audio, np.zeros(self._n_fft - before, np.float32)])
         mfcc = self._with_last(audio, mfcc)
         count = max(0, 1 + (len(mfcc) - self._context) // self._stride)

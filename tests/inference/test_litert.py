@@ -12,6 +12,7 @@ import tiny
 from pipeline.config import Config, load_config
 from pipeline.decoding.confidence import Calibration
 from pipeline.errors import InputError
+from pipeline.export import litert
 from pipeline.export.about import About
 from pipeline.export.litert import FRAMES_AT_ONCE, write_litert
 from pipeline.export.saved_model import export
@@ -30,6 +31,7 @@ VARIANTS = [
     {"model": {"cell": "simple_rnn"}, "features": {"centre": True, "deltas": 1}},
     {"model": {"cell": "gru", "layer_normalization": True}, "features": {"deltas": 2, "stack": 5, "stride": 2}},
     {"features": {"stack": 2, "stride": 5, "deltas": 1}},
+    {"features": {"stack": 1, "stride": 1, "hop_ms": 16.0, "centre": True}},  # steps leave no frames behind
 ]
 WITHOUT_TENSORFLOW = """
 import sys
@@ -75,7 +77,7 @@ def speech(samples):
     return np.random.default_rng(0).normal(size=samples, scale=0.1).astype(np.float32)
 
 
-@pytest.mark.parametrize("samples", [0, 1, 255, 256, 400, 1500, 9000])
+@pytest.mark.parametrize("samples", [0, 1, 255, 256, 400, 1024, 1500, 9000])
 def test_it_scores_as_the_network_does(pair, samples):
     network, model = pair
     audio = speech(samples)
@@ -86,6 +88,17 @@ def test_it_scores_as_the_network_does(pair, samples):
     np.testing.assert_allclose(found, wanted, atol=0.2)  # weights of 8 bits
     if len(wanted):
         assert np.abs(found - wanted).mean() < 0.05
+
+
+@pytest.mark.parametrize("variant", VARIANTS[1:3], ids=str)
+def test_with_weights_of_32_bits_the_scores_are_those_of_the_network(variant, tmp_path, monkeypatch):
+    convert = litert._converted
+    monkeypatch.setattr(litert, "_converted", lambda *rest, quantized: convert(*rest, quantized=False))
+    network, model = made(variant, tmp_path), LiteRTModel(tmp_path)
+    for samples in (256, 1500, 9000):
+        outputs = network({"audio": speech(samples)[None], "lengths": np.array([samples], np.int32)})
+        wanted = tf.nn.log_softmax(outputs["logits"]).numpy()[0, : int(outputs["frames"][0])]
+        np.testing.assert_allclose(model.log_probs([speech(samples)])[0], wanted, atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [1, 37, 800, 10**6])
@@ -168,9 +181,28 @@ def test_a_missing_or_damaged_model_is_named(exported, tmp_path):
     with pytest.raises(InputError, match=r"model\.tflite: a model for LiteRT wanted.* --litert"):
         Recognizer(tmp_path / "out", runtime="litert")
     shutil.copy(exported / "model.tflite", tmp_path / "out")
+    for name, other in (("model", "features"), ("features", "model")):
+        shutil.copy(exported / f"{other}.tflite", tmp_path / "out" / f"{name}.tflite")
+        with pytest.raises(InputError, match="damaged model"):
+            Recognizer(tmp_path / "out", runtime="litert")
+        shutil.copy(exported / f"{name}.tflite", tmp_path / "out")
     (tmp_path / "out" / "assets" / "litert.json").write_text(json.dumps({"n_fft": 1}))
     with pytest.raises(InputError, match="damaged model"):
         Recognizer(tmp_path / "out", runtime="litert")
+
+
+def test_features_of_another_export_are_named(exported, tmp_path):
+    shutil.copytree(exported, tmp_path / "out")
+    made({}, tmp_path)  # 10 coefficients, where the export has 12
+    shutil.copy(tmp_path / "features.tflite", tmp_path / "out")
+    with pytest.raises(InputError, match="makes 10 coefficients"):
+        Recognizer(tmp_path / "out", runtime="litert")
+
+
+def test_a_missing_package_is_named(exported, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    with pytest.raises(InputError, match=r"requirements-litert\.txt"):
+        Recognizer(exported, runtime="litert")
 
 
 def test_a_model_that_cannot_stream_is_refused(tmp_path):
