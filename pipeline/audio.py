@@ -48,7 +48,7 @@ def stream_audio(source: str | Path | bytes, sample_rate: int, seconds: float = 
     count = 0
     with _opened(source, name) as file:
         resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
-        for block in file.blocks(round(seconds * file.samplerate), dtype="float32", always_2d=True):
+        while len(block := file.read(round(seconds * file.samplerate), dtype="float32", always_2d=True)):
             count += len(block)
             yield resampler.resample_chunk(to_mono(block, sample_rate, sample_rate, name))
         _check_count(file, count, name)
@@ -65,24 +65,37 @@ def _opened(source: str | Path | bytes, name: str) -> Iterator[soundfile.SoundFi
             raise AudioError(f"{name}: audio wanted, found 0 bytes")
         source = io.BytesIO(source)
     else:
-        path = Path(source)
-        if not path.exists():
-            raise AudioError(f"{name}: no such file")
-        if not path.is_file():
-            raise AudioError(f"{name}: an audio file wanted, found a folder")
-        if path.stat().st_size == 0:
-            raise AudioError(f"{name}: audio wanted, found an empty file")
+        _check_file(Path(source), name)
     problem = "not audio that can be read"
     try:
         with soundfile.SoundFile(source) as file:
             problem = "damaged or truncated"
             _check_whole(name, file)
             yield file
-    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
+    except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError, UnicodeError) as error:
+        # TypeError: samples without a header; UnicodeError: a file's name that is none in UTF-8.
         reason = (getattr(error, "error_string", None) or str(error)).strip().rstrip(".")
         raise AudioError(f"{name}: {problem} ({reason})") from error
     if not _ogg_is_whole(source):
         raise AudioError(f"{name}: truncated, the end of the last page is missing")
+
+
+def _check_finite(samples: np.ndarray, name: str) -> None:
+    bad = np.count_nonzero(~np.isfinite(samples))
+    if bad:
+        raise AudioError(f"{name}: finite samples wanted, found {bad} that are NaN or infinite")
+
+
+def _check_file(path: Path, name: str) -> None:
+    try:
+        if not path.exists():
+            raise AudioError(f"{name}: no such file")
+        if not path.is_file():
+            raise AudioError(f"{name}: an audio file wanted, found {'a folder' if path.is_dir() else 'none'}")
+        if path.stat().st_size == 0:
+            raise AudioError(f"{name}: audio wanted, found an empty file")
+    except OSError as error:
+        raise AudioError(f"{name}: it cannot be read, {error.strerror.lower()}") from error
 
 
 def _check_count(file: soundfile.SoundFile, found: int, name: str) -> None:
@@ -108,20 +121,20 @@ def to_mono(samples: np.ndarray, found_rate: int, sample_rate: int, name: str = 
     if samples.dtype.kind != "f":
         raise AudioError(f"{name}: float samples in -1..1 or int16 ones wanted, found {samples.dtype}")
     if samples.ndim == 2:
-        samples = samples.mean(axis=1)
+        with np.errstate(over="ignore"):  # told below
+            samples = samples.mean(axis=1)
     if samples.ndim != 1:
         raise AudioError(f"{name}: samples or samples by channels wanted, found {samples.ndim} dimensions")
     if samples.size == 0:
         raise AudioError(f"{name}: audio wanted, found 0 samples")
-    bad = np.count_nonzero(~np.isfinite(samples))
-    if bad:
-        raise AudioError(f"{name}: finite samples wanted, found {bad} that are NaN or infinite")
     samples = samples.astype(np.float32, copy=False)
+    _check_finite(samples, name)
     if found_rate != sample_rate:
         count = samples.size
         samples = soxr.resample(samples, found_rate, sample_rate)
         if samples.size == 0:
             raise AudioError(f"{name}: audio wanted, {count} samples at {found_rate} Hz give none at {sample_rate} Hz")
+        _check_finite(samples, name)  # the largest numbers overflow
     return np.ascontiguousarray(samples, dtype=np.float32)
 
 
@@ -158,6 +171,6 @@ def duration(path: str | Path) -> float:
     """
     try:
         info = soundfile.info(str(path))
-    except (soundfile.LibsndfileError, RuntimeError, OSError):
+    except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError, UnicodeError):
         return 0.0
     return info.frames / info.samplerate

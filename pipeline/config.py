@@ -17,6 +17,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from pipeline.errors import InputError
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Decibels = Annotated[float, Field(ge=-100, le=100)]
+Speed = Annotated[float, Field(ge=0.1, le=10)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 # What espeak-ng can do; pipeline/data/synthesis.py has the same limits.
 WordsPerMinute = Annotated[int, Field(ge=80, le=450)]
@@ -87,6 +89,8 @@ class Features(Section):
             )
         if self.window_samples > self.n_fft:
             raise ValueError(f"n_fft of at least the window's {self.window_samples} samples wanted, got {self.n_fft}")
+        if self.window_samples < 1:
+            raise ValueError(f"window_ms of at least one sample wanted, got {self.window_ms:g}")
         if self.hop_samples < 1:
             raise ValueError(f"hop_ms of at least one sample wanted, got {self.hop_ms:g}")
         if self.deltas and self.stride > self.stack + 2 * DELTA_CONTEXT:
@@ -169,8 +173,8 @@ class Model(Section):
 class Augment(Section):
     """Changes of the training waveforms, drawn anew for each utterance and epoch."""
 
-    speed: tuple[PositiveFloat, PositiveFloat] | None = Field(None, description="Range of factors; pitch changes too.")
-    gain_db: tuple[float, float] | None = Field(None, description="Range of decibels added.")
+    speed: tuple[Speed, Speed] | None = Field(None, description="Range of factors; pitch changes too.")
+    gain_db: tuple[Decibels, Decibels] | None = Field(None, description="Range of decibels added.")
 
     @pydantic.model_validator(mode="after")
     def _ordered(self):
@@ -277,7 +281,7 @@ class Config(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     description: str = ""
     licence: str = Field("", description="Sources and licences of the data, for the model's card.")
-    seed: NonNegativeInt = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     features: Features = Features()
     text: Text = Text()
     units: Units = Units()
@@ -332,6 +336,8 @@ def load_config(path: str | Path, overrides: list[str] = ()) -> Config:
         return Config.model_validate_json(json.dumps(values, default=str), strict=True)
     except pydantic.ValidationError as error:
         raise InputError(f"{path}: {_explain(error)}") from error
+    except TypeError as error:
+        raise InputError(f"{path}: keys of text wanted, found others ({error})") from error
     except ValueError as error:  # json's
         raise InputError(f"{path}: an alias (*) is recursive") from error
 

@@ -36,8 +36,15 @@ def progress_bar(total: int, unit: str):
     return tqdm.tqdm(total=total, unit=unit, leave=False, disable=total < 2 or not sys.stderr.isatty())
 
 
-def load_tensorflow() -> None:
-    """Imports TensorFlow without its notices, some of which no setting stops; TF_CPP_MIN_LOG_LEVEL=0 shows them."""
+def load_tensorflow(keras: bool = True) -> None:
+    """Imports TensorFlow without its notices, some of which no setting stops; TF_CPP_MIN_LOG_LEVEL=0 shows them.
+
+    Without `keras` that takes two thirds of the time: TensorFlow then does not import Keras, nor can anything later.
+    """
+    from pipeline.errors import PipelineError
+
+    if not keras:
+        os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # which TensorFlow looks for only when it is used
     with contextlib.ExitStack() as restored:
         if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3":
             stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -45,8 +52,10 @@ def load_tensorflow() -> None:
             restored.callback(os.dup2, stderr, 2)
             os.dup2(nowhere, 2)
             os.close(nowhere)
-        import tensorflow as tf
-
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise PipelineError(f"TensorFlow wanted ({error}); pip install -r requirements.txt") from error
         tf.config.list_logical_devices()
 
 
@@ -54,6 +63,8 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
     """Parse, call `main`, and exit: 0, or one line on stderr and 2 (bad input), 1 (failure) or 130 (Ctrl-C)."""
     from pipeline.errors import PipelineError
 
+    for stream in (sys.stdout, sys.stderr):  # a file's name need not be text
+        stream.reconfigure(errors="backslashreplace")
     try:
         main(arguments.parse_args())
         sys.stdout.flush()

@@ -42,7 +42,7 @@ def make_recognizer(arguments: argparse.Namespace, **settings):
     if arguments.runtime == "tensorflow":
         import command
 
-        command.load_tensorflow()
+        command.load_tensorflow(keras=False)
     recognizer = Recognizer(arguments.model, runtime=arguments.runtime, **settings)
     recognizer.decoder = _decoder(arguments, recognizer) or recognizer.decoder
     return recognizer

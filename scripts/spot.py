@@ -12,7 +12,7 @@ def main(arguments) -> None:
     from pipeline.errors import InputError
     from pipeline.inference import Recognizer
 
-    command.load_tensorflow()
+    command.load_tensorflow(keras=False)
     recognizer = Recognizer(arguments.model)
     spotter = _spotter(arguments, recognizer.about)
     bad = []

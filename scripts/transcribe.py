@@ -70,7 +70,7 @@ def find_files(names: list[str]) -> list[str]:
 
     from pipeline.errors import InputError
 
-    endings = {f".{ending.lower()}" for ending in soundfile.available_formats()} | {".opus", ".oga", ".aif"}
+    endings = {f".{ending.lower()}" for ending in soundfile.available_formats()} | {".opus", ".oga", ".aif"} - {".raw"}
     files = []
     for name in names:
         path = Path(name)

@@ -152,3 +152,26 @@ def test_what_is_wrong_is_told_when_it_is_reached(tmp_path):
         (tmp_path / "bad.wav").write_bytes(content)
         with pytest.raises(AudioError, match=problem):
             list(stream_audio(tmp_path / "bad.wav", 16000))
+
+
+def test_a_truncated_file_is_told_in_pieces_too(tmp_path):
+    soundfile.write(tmp_path / "a.mp3", sine(16000, 9.0), 16000, format="MP3")
+    whole = (tmp_path / "a.mp3").read_bytes()
+    (tmp_path / "a.mp3").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(AudioError, match=r"a\.mp3: truncated"):
+        list(stream_audio(tmp_path / "a.mp3", 16000))
+
+
+@pytest.mark.parametrize("name", ["a.raw", b"\xff\xe9.wav".decode(errors="surrogateescape")])
+def test_a_file_that_soundfile_cannot_open_is_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b"some samples without a header")
+    with pytest.raises(AudioError, match="not audio that can be read"):
+        load_audio(tmp_path / name, 16000)
+    assert duration(tmp_path / name) == 0.0
+
+
+def test_samples_that_overflow_are_named(tmp_path):
+    loud = np.sign(np.random.default_rng(0).normal(size=(8000, 2))).astype(np.float32) * 3e38
+    soundfile.write(tmp_path / "loud.wav", loud, 8000, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"loud\.wav: finite samples wanted"):
+        load_audio(tmp_path / "loud.wav", 16000)

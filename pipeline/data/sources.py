@@ -2,7 +2,6 @@
 
 import functools
 import json
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,9 @@ from pipeline import audio, config
 from pipeline.data import joining, synthesis
 from pipeline.data.utterances import Utterance, take_speakers
 from pipeline.errors import InputError
+
+LONGEST_SECONDS = 1e6
+"""That a manifest may announce: eleven days."""
 
 
 def read(sources: list[config.Source], settings: config.Config, stream: str) -> Callable[[int], list[Utterance]]:
@@ -50,6 +52,14 @@ def read(sources: list[config.Source], settings: config.Config, stream: str) -> 
     return of_epoch
 
 
+def _is_text(text: str) -> bool:
+    """Whether it is what a file's name or a transcript can be: not half a UTF-16 pair, and without zeros."""
+    try:
+        return "\0" not in text and bool(text.encode() or True)
+    except UnicodeEncodeError:
+        return False
+
+
 def read_manifest(path: str | Path, sample_rate: int) -> list[Utterance]:
     """A manifest's lines: `audio_filepath` (relative to the manifest, or absolute), `text`, `duration`, `speaker`.
 
@@ -63,10 +73,13 @@ def read_manifest(path: str | Path, sample_rate: int) -> list[Utterance]:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     utterances.append(_manifest_line(f"{path}:{number}", line, path.parent, sample_rate))
-    except OSError as error:
-        raise InputError(f"{path}: a manifest wanted, {error.strerror.lower()}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: a manifest of JSON lines wanted, found bytes that are not UTF-8") from error
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero in it
+        problem = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path}: a manifest wanted, {problem.lower()}") from error
     if not utterances:
         raise InputError(f"{path}: a manifest with at least one line wanted, found none")
     return utterances
@@ -75,16 +88,18 @@ def read_manifest(path: str | Path, sample_rate: int) -> list[Utterance]:
 def _manifest_line(place: str, line: str, folder: Path, sample_rate: int) -> Utterance:
     try:
         values = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: no JSON, or a number of thousands of digits
         raise InputError(f"{place}: a JSON object wanted, found {line.strip()[:60]!r}") from error
     if not isinstance(values, dict):
         raise InputError(f"{place}: a JSON object wanted, found {line.strip()[:60]!r}")
     for key in ("audio_filepath", "text"):
         if not isinstance(values.get(key), str):
             raise InputError(f"{place}: {key!r} with a string wanted, found {values.get(key)!r}")
+        if not _is_text(values[key]):
+            raise InputError(f"{place}: {key!r} with characters wanted, found half of one or none: {values[key]!r}")
     duration = values.get("duration")
     if duration is not None and (
-        isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 <= duration < math.inf
+        isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 <= duration <= LONGEST_SECONDS
     ):
         raise InputError(f"{place}: 'duration' in seconds wanted, found {duration!r}")
     file = folder / values["audio_filepath"]

@@ -61,6 +61,10 @@ class About:
         try:
             values = json.loads(file.read_text(encoding="utf-8"))
             values["calibration"] = Calibration.from_json(values["calibration"])
-            return cls(units=units, **values)
+            about = cls(units=units, **values)
+            for number in (about.sample_rate, about.frame_samples, about.first_samples):
+                if not isinstance(number, int) or number < 1:
+                    raise ValueError(f"a number of 1 or more wanted, found {number!r}")
+            return about
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{file}: not as this version exports it ({error}); export the model again") from error

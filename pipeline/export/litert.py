@@ -34,7 +34,7 @@ def write_litert(model: AcousticModel, folder: Path) -> None:
     def mfcc(audio):
         return {"mfcc": model.mfcc.whole_frames(audio)}
 
-    names = [name for name in streaming.start(1) if not name.startswith("waiting")]
+    names = [name for name in streaming.start(1) if name.startswith("layer")]
 
     def score(mfcc, **states):
         log_probs, after = streaming.score(mfcc, [states[name] for name in names], unrolled=True)

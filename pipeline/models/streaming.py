@@ -28,7 +28,7 @@ class StreamingModel:
         before = self._features.n_fft // 2 if self._features.centre else 0
         audio, mfcc = ops.zeros((batch, before)), ops.zeros((batch, 0, self._features.coefficients))
         states = _named([[ops.zeros((batch, size)) for size in sizes] for sizes in self.state_sizes])
-        return {"waiting_audio": audio, "waiting_mfcc": mfcc, **states}
+        return {"waiting_audio": audio, "waiting_mfcc": mfcc, "begun": ops.zeros((batch,)), **states}
 
     @property
     def state_sizes(self) -> list[list[int]]:
@@ -51,16 +51,15 @@ class StreamingModel:
 
     def end(self, state: State):
         """Log posteriors float32 [batch, frames, units] of the frames that waited for what did not come."""
-        batch, samples = ops.shape(state["waiting_audio"])
         rest = 0
         if self._features.centre:  # half a frame of silence before and after the audio, but none around nothing
-            before, after = self._features.n_fft // 2, self._features.n_fft - self._features.n_fft // 2
-            nothing = samples + ops.shape(state["waiting_mfcc"])[1] == before
-            rest = ops.where(nothing, 0, after)
-        return self._advance(ops.zeros((batch, rest)), state, last=True)[0]
+            after = self._features.n_fft - self._features.n_fft // 2
+            rest = ops.where(ops.any(state["begun"] > 0), after, 0)
+        return self._advance(ops.zeros((ops.shape(state["begun"])[0], rest)), state, last=True)[0]
 
     def _advance(self, audio, state, last):
         features = self._features
+        begun = ops.where(ops.shape(audio)[1] > 0, ops.ones_like(state["begun"]), state["begun"])
         audio, count, audio_left = _windows(state["waiting_audio"], audio, features.n_fft, features.hop_samples, last)
         audio = ops.pad(audio, [[0, 0], [0, features.n_fft]])  # one frame at least, then as many as there are
         mfcc = self._beyond_the_ends(self._model.mfcc.whole_frames(audio)[:, :count], state["waiting_mfcc"], last)
@@ -73,7 +72,7 @@ class StreamingModel:
         )
         names = _named(self.state_sizes)
         states = dict(zip(names, states, strict=True))
-        return log_probs, {"waiting_audio": audio_left, "waiting_mfcc": mfcc_left, **states}
+        return log_probs, {"waiting_audio": audio_left, "waiting_mfcc": mfcc_left, "begun": begun, **states}
 
     def _beyond_the_ends(self, mfcc, before, last):
         """Frames with copies of the first before and of the last after them, where an utterance begins or ends."""

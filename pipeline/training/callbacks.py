@@ -68,6 +68,8 @@ class Vitals(keras.callbacks.Callback):
                 )
 
     def on_epoch_end(self, epoch, logs=None):
+        if not self._norms:
+            raise PipelineError("no training utterance could be read")
         logs["gradient_norm"] = float(np.mean(self._norms))
         logs["gradient_norm_max"] = float(np.max(self._norms))
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
@@ -93,6 +95,8 @@ class Validation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         with self.model.optimizer.averaged():
             nats = self._transcribe()
+        if not any(self.references):
+            raise PipelineError("no validation utterance with words could be read, to choose a model by")
         rates = error_rates(self.references, self.hypotheses)
         logs.update(val_loss=float(np.mean(nats)), cer=rates.cer, wer=rates.wer)
 

@@ -77,7 +77,12 @@ def test_a_file_that_cannot_be_opened_does_not_hold_up_the_others(tmp_path):
         ('{"audio_filepath": "a.wav", "text": "a", "duration": -1}', "'duration' in seconds wanted, found -1"),
         ('{"audio_filepath": "a.wav", "text": "a", "duration": true}', "'duration' in seconds wanted, found True"),
         ('{"audio_filepath": "a.wav", "text": "a", "duration": Infinity}', "'duration' in seconds wanted, found inf"),
+        ('{"audio_filepath": "a.wav", "text": "a", "duration": 1e305}', r"'duration' in seconds wanted, found 1e\+305"),
+        ("[" * 100_000, "a JSON object wanted"),
+        (r'{"audio_filepath": "a.wav", "text": "a\ud800b"}', "'text' with characters wanted"),
+        (r'{"audio_filepath": "a\u0000.wav", "text": "a"}', "'audio_filepath' with characters wanted"),
     ],
+    ids=range(11),
 )
 def test_a_bad_line_is_named_by_file_and_number(tmp_path, line, message):
     path = tmp_path / "m.jsonl"
