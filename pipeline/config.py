@@ -93,10 +93,9 @@ class Features(Section):
             raise ValueError(f"window_ms of at least one sample wanted, got {self.window_ms:g}")
         if self.hop_samples < 1:
             raise ValueError(f"hop_ms of at least one sample wanted, got {self.hop_ms:g}")
-        if self.deltas and self.stride > self.stack + 2 * DELTA_CONTEXT:
-            raise ValueError(
-                f"stride of at most {self.stack + 2 * DELTA_CONTEXT} wanted with deltas, got {self.stride}"
-            )
+        most = self.stack + 2 * DELTA_CONTEXT - 1  # so that a stream always keeps a frame
+        if self.deltas and self.stride > most:
+            raise ValueError(f"stride of at most {most} wanted with deltas, got {self.stride}")
         if self.coefficients > self.mels:
             raise ValueError(f"coefficients of at most mels = {self.mels} wanted, got {self.coefficients}")
         return self

@@ -66,7 +66,9 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
     for stream in (sys.stdout, sys.stderr):  # a file's name need not be text
         stream.reconfigure(errors="backslashreplace")
     try:
-        main(arguments.parse_args())
+        works = any(isinstance(action, argparse._SubParsersAction) for action in arguments._actions)
+        # Intermixed, so that key=value may follow an option; argparse cannot do that where there are subcommands.
+        main(arguments.parse_args() if works else arguments.parse_intermixed_args())
         sys.stdout.flush()
     except PipelineError as error:
         _end(str(error), error.exit_code)

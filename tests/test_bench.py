@@ -1,18 +1,22 @@
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import bench
+import numpy as np
 import pytest
 import soundfile
 import tiny
-from benchmarks import inference
-from benchmarks.timing import rows, spread
+from benchmarks import fresh, inference, sounds
+from benchmarks.timing import Stopwatch, rows
 
 from pipeline.config import load_config
 from pipeline.errors import PipelineError
 from pipeline.export.saved_model import export
+from pipeline.text import Units
 from pipeline.training.trainer import train
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,16 +37,16 @@ def exported(tmp_path_factory):
 
 
 @pytest.fixture
-def measured(exported, monkeypatch, capsys):
-    """What `bench.py inference` prints, without keeping these tests on one core: (JSON rows, stderr)."""
-    monkeypatch.setattr(inference, "use_one_core", lambda: None)
+def inferred(exported, capsys):
+    """What `bench.py inference` says of a tiny export: objects, and the lines on stderr."""
 
-    def measured(*options):
-        bench.main(bench.arguments.parse_args(["inference", "--model", str(exported), "--repeats", "1", *options]))
+    def inferred(*options):
+        options = ["--model", str(exported), "--repeats", "1", "--json", *map(str, options)]
+        bench.main(bench.arguments.parse_args(["inference", *options]))
         out, err = capsys.readouterr()
-        return [json.loads(line) for line in out.splitlines() if "--json" in options] or out, err
+        return [json.loads(line) for line in out.splitlines()], err.splitlines()
 
-    return measured
+    return inferred
 
 
 def test_json_is_an_object_an_implementation():
@@ -76,62 +80,101 @@ def test_labels_that_do_not_fit_are_one_line_and_exit_code_2():
     assert done.stderr.splitlines()[-1] == "error: --frames 2: 3 wanted for 3 labels and their repeats"
 
 
-def test_every_way_of_inference_is_timed_on_the_same_audio(measured, exported, monkeypatch):
+def test_each_way_of_inference_hears_the_same_audio(inferred, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
-    files = [str(exported.parent / f"test-{number}.wav") for number in range(3)]
-    found, notes = measured("--json", "--task", "transcribe", "--task", "clip", "--task", "packet", *files)
-    seconds = sum(soundfile.info(file).duration for file in files)
-    assert found[0]["size"] == {"task": "transcribe", "utterances": 3, "seconds": round(seconds, 1)}
-    ways = [(row["size"]["task"], row["implementation"]) for row in found]
-    whole = ["pipeline", "pipeline, 20 keywords", "pipeline, batch 8", "pipeline, beam 16"]
-    assert ways == [
-        *(("transcribe", name) for name in whole),
-        *(("clip", name) for name in whole[:2]),
-        *(("packet", name) for name in ("pipeline", "pipeline, calm")),
+    for number in range(3):
+        soundfile.write(tmp_path / f"{number}.wav", tiny.tones("abc", np.random.default_rng(number)), tiny.RATE)
+    found, said = inferred("--task", "transcribe", "--task", "spot", "--task", "clip", "--task", "packet", tmp_path)
+    assert [(row["size"]["task"], row["implementation"]) for row in found] == [
+        ("transcribe", "pipeline"),
+        ("transcribe", "pipeline, batch 8"),
+        ("transcribe", "pipeline, beam 16"),
+        ("spot", "pipeline"),
+        ("spot", "pipeline, spot"),
+        ("clip", "pipeline"),
+        ("packet", "pipeline"),
     ]
-    assert [line.split(" (")[0] for line in notes.splitlines()] == ["left out: LiteRT", "left out: pocketsphinx"]
     for row in found:
         assert list(row)[:5] == ["work", "size", "implementation", "median_ms", "ratio"]
-        assert row["work"] == "inference" and 0 < row["min_ms"] <= row["median_ms"] <= row["p99_ms"]
-    first = found[0]
-    assert first["ratio"] == 1 and first["target"] == {"real_time_factor": 0.01}
-    assert first["real_time_factor"] == pytest.approx(3 * first["median_ms"] / 1000 / seconds, rel=0.01)
+        assert row["work"] == "inference" and 0 < row["min_ms"] <= row["median_ms"] <= row["max_ms"]
+        assert row["cpu_ms"] >= 0 and set(row.get("target", {})) <= set(row)
+    seconds = sum(soundfile.info(tmp_path / f"{number}.wav").duration for number in range(3))
+    assert found[0]["size"] == {"task": "transcribe", "utterances": 3, "seconds": round(seconds, 1)}
+    assert found[0]["real_time_factor"] == pytest.approx(3 * found[0]["median_ms"] / 1000 / seconds, rel=0.01)
+    assert found[6]["median_ms"] <= found[6]["p99_ms"] <= found[6]["max_ms"]
+    assert [line.split(" (")[0] for line in said if line.startswith("left out")] == [
+        "left out: LiteRT",
+        "left out: pocketsphinx",
+    ]
+    assert "one thread" in said[0] and said[-1].startswith("load of the last minute: ")
 
 
-def test_audio_is_made_up_where_none_is_given(measured):
-    table, _ = measured("--task", "packet")
-    assert table.startswith("inference: packet, 20 ms, ")
-    assert [line.split("  ")[0] for line in table.splitlines()[1:]] == ["implementation", "pipeline", "pipeline, calm"]
+def test_what_starts_anew_is_on_one_core_and_the_caller_keeps_its_own(inferred, monkeypatch):
+    lines, cores = [], os.sched_getaffinity(0)
+    environment = dict(os.environ)
+
+    def python(*line):
+        lines.append((line[0], len(os.sched_getaffinity(0)), os.environ["TF_NUM_INTRAOP_THREADS"]))
+        return '{"median_ms": 2.0, "early_mb": 30.0, "end_mb": 29.0}'
+
+    monkeypatch.setattr(inference, "python", python)
+    found, _ = inferred("--task", "start", "--task", "memory")
+    assert [row["implementation"] for row in found] == ["pipeline", "transcribe.py", "pipeline"]
+    assert found[1]["target"] == {"median_ms": 5000} and found[2]["growth_mb"] == 0
+    assert {line[1:] for line in lines} == {(1, "1")}
+    assert os.sched_getaffinity(0) == cores and dict(os.environ) == environment
 
 
-def test_memory_is_of_a_process_of_its_own(measured):
-    (found,), _ = measured("--json", "--task", "memory", "--hours", "0.001")
-    assert found["size"] == {"task": "memory", "ms": 100, "hours": 0.001}
-    assert 50 < found["warm_mb"] < 3000 and 50 < found["end_mb"] < 3000
+def test_a_stream_in_a_process_of_its_own_tells_times_and_memory(exported, tmp_path, capsys):
+    np.save(tmp_path / "all.npy", np.concatenate(sounds.utterances(tiny.RATE, 2)))
+    fresh.main(str(exported), "tensorflow", str(tmp_path / "all.npy"), "0.002")
+    found = json.loads(capsys.readouterr().out)
+    assert 0 < found["min_ms"] <= found["median_ms"] <= found["max_ms"]
+    assert 10 < found["early_mb"] < 10_000 and 10 < found["end_mb"] < 10_000
 
 
-def test_a_missing_model_is_one_line_and_exit_code_2(tmp_path):
-    done = run("inference", "--model", str(tmp_path / "none"))
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path / 'none'}: an exported model's folder wanted")
+@pytest.mark.parametrize("units", [Units("characters", [" ", "'", "a"]), Units("words", ["<other>", "on", "off"])])
+def test_keywords_are_ones_that_the_units_spell(units):
+    found = sounds.keywords(units, 20)
+    assert len(found) == 20
+    assert all(units.decode(units.encode(keyword)) == keyword for keyword in found)
+
+
+def test_made_up_audio_is_finite_and_always_the_same():
+    first, again = sounds.utterances(8000), sounds.utterances(8000)
+    assert [len(audio) for audio in first] == [8000 * seconds for seconds in range(2, 10)]
+    assert all(np.array_equal(*pair) for pair in zip(first, again, strict=True))
+    assert all(np.isfinite(audio).all() and np.abs(audio).max() <= 1 for audio in first)
 
 
 def test_ratios_are_of_medians_and_times_of_one_item():
-    first, second = rows({}, {"a": [10.0, 20.0, 90.0], "b": [50.0, 40.0, 30.0]}, items=10)
-    assert (first.median_ms, first.ratio, first.more) == (2.0, 1.0, {"min_ms": 1.0, "p99_ms": 9.0})
-    assert (second.median_ms, second.ratio, second.more) == (4.0, 2.0, {"min_ms": 3.0, "p99_ms": 5.0})
+    times = {"a": [(10.0, 5.0), (90.0, 6.0), (20.0, 4.0)], "b": [(50.0, 8.0), (30.0, 8.0), (40.0, 8.0)]}
+    first, second = rows({}, times, items=10)
+    assert (first.median_ms, first.ratio, first.more) == (2.0, 1.0, {"min_ms": 1.0, "max_ms": 9.0, "cpu_ms": 0.5})
+    assert (second.median_ms, second.ratio, second.more) == (4.0, 2.0, {"min_ms": 3.0, "max_ms": 5.0, "cpu_ms": 0.8})
 
 
-def test_99_in_100_times_are_at_most_the_99th_percentile():
-    assert spread(range(1, 101)) == {"min_ms": 1, "p99_ms": 99}
-    assert spread(range(1, 1001)) == {"min_ms": 1, "p99_ms": 990}
-    assert spread([3.0, 1.0]) == {"min_ms": 1.0, "p99_ms": 3.0}
+def test_sleep_takes_time_but_no_work():
+    watch = Stopwatch()
+    time.sleep(0.05)
+    wall, cpu = watch.read()
+    assert wall >= 50 and cpu < 40
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [[], ["sort"], ["ctc", "--batch", "0"], ["ctc", "--units", "two"], ["inference"], ["inference", "--hours", "nan"]],
+    "options, problem",
+    [
+        (["--model", "none"], "none: an exported model's folder wanted, there is none"),
+        (["--model", "EXPORTED", "none.wav"], "none.wav: "),
+    ],
 )
+def test_what_cannot_be_used_is_one_line_and_exit_code_2(exported, options, problem):
+    done = run("inference", *(str(exported) if option == "EXPORTED" else option for option in options))
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"error: {problem}")
+
+
+@pytest.mark.parametrize("arguments", [[], ["sort"], ["ctc", "--batch", "0"], ["ctc", "--units", "two"], ["inference"]])
 def test_an_impossible_command_line_is_exit_code_2(arguments):
     done = run(*arguments)
     assert done.returncode == 2

@@ -37,6 +37,8 @@ def export(
     if out.exists() and not (out / "saved_model.pb").exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: a new folder or an earlier export to replace wanted, found something else")
     settings, units, model, metrics = run.load()
+    if litert and settings.cannot_stream:
+        raise InputError(f"LiteRT: a model that can stream wanted, this one has {settings.cannot_stream}")
     calibrated = calibrate(model, units, load_config(run.config, overrides))
     calibration = calibrated.calibration if calibrated else Calibration()
     beside = out.with_name(out.name + ".part")

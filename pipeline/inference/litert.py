@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from pipeline.export.about import About
 class LiteRTModel:
     """Scores audio in steps of so many frames, from the stream's start on, whatever pieces it comes in.
 
-    All mathematics is in the model; here windows are cut, as `pipeline.models.streaming` cuts them.
+    All mathematics is in the model; here windows are cut, as `pipeline.models.streaming` cuts them. Threads may share
+    it, and take turns: an interpreter holds one computation at a time.
 
     Args:
         folder: an export's that was made with LiteRT.
@@ -31,7 +33,7 @@ class LiteRTModel:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
             raise InputError(f"ai-edge-litert wanted ({error}); pip install -r requirements-litert.txt") from error
-        self._about = About.load(folder)
+        self._about, self._lock = About.load(folder), Lock()
         try:
             host = json.loads((folder / "assets" / "litert.json").read_text(encoding="utf-8"))
             self._n_fft, self._hop, self._stride = host["n_fft"], host["hop"], host["stride"]
@@ -44,11 +46,23 @@ class LiteRTModel:
             made = int(self._mfcc.get_output_details()["mfcc"]["shape"][2])
             if made != self._coefficients:
                 raise ValueError(f"features.tflite makes {made} coefficients, model.tflite wants {self._coefficients}")
+            self._states = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+            self._frames = (self._window - self._context) // self._stride + 1
+            self._hear_silence()
         except Exception as error:  # of a damaged file LiteRT raises ValueError or RuntimeError, json others
             problem = str(error).strip().splitlines() or [type(error).__name__]
             raise InputError(f"{folder}: a damaged model for LiteRT ({problem[0]})") from error
-        self._states = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-        self._frames = (self._window - self._context) // self._stride + 1
+
+    def _hear_silence(self) -> None:
+        """One step: some damage shows only then. Raises: ValueError: the files are not of one export."""
+        mfcc = self._frames_of(np.zeros(self._samples, np.float32))
+        log_probs, _ = self._scored(np.zeros((self._window, self._coefficients), np.float32), self._states)
+        together = self._frames * self._stride
+        wanted = [together, (together - 1) * self._hop + self._n_fft, (self._frames - 1) * self._stride + self._context]
+        if [len(mfcc), self._samples, self._window] != wanted:
+            raise ValueError("assets/litert.json tells of windows of other sizes")
+        if log_probs.shape[1] != len(self._about.units):
+            raise ValueError(f"it scores {log_probs.shape[1]} units, assets/units.txt has {len(self._about.units)}")
 
     def log_probs(self, utterances: list[np.ndarray]) -> list[np.ndarray]:
         """Log posteriors float32 [frames, units] of each utterance, float32 [samples]."""
@@ -119,10 +133,12 @@ class LiteRTModel:
         return np.concatenate([mfcc, np.repeat(mfcc[-1:], self._copies, axis=0)])
 
     def _frames_of(self, audio: np.ndarray) -> np.ndarray:
-        return self._mfcc(audio=audio[None])["mfcc"][0]
+        with self._lock:
+            return self._mfcc(audio=audio[None])["mfcc"][0]
 
     def _scored(self, mfcc: np.ndarray, states: dict) -> tuple[np.ndarray, dict]:
-        outputs = self._score(mfcc=mfcc[None], **states)
+        with self._lock:
+            outputs = self._score(mfcc=mfcc[None], **states)
         return outputs.pop("log_probs")[0], outputs
 
     def _joined(self, parts: list[np.ndarray]) -> np.ndarray:

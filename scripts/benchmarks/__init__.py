@@ -1,1 +1,1 @@
-"""What bench.py measures: a work a file, and how it is timed and printed."""
+"""What bench.py measures, a module a work."""

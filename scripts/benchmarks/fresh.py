@@ -1,6 +1,7 @@
-"""What bench.py wants of a process of its own: `fresh.py first|stream EXPORTED RUNTIME AUDIO.npy [HOURS]`.
+"""What bench.py wants of a process of its own, so that neither its start nor its memory is another's.
 
-It imports no more than a program that recognizes speech, so that neither its start nor its memory is another's.
+`python -m benchmarks.fresh EXPORTED RUNTIME AUDIO.npy [HOURS]` imports no more than a program that recognizes speech.
+It prints the audio's transcript; or, with HOURS, what streaming took, as JSON.
 """
 
 import itertools
@@ -12,41 +13,39 @@ import time
 from pathlib import Path
 
 PACKET_SECONDS = 0.1
+WARM_SECONDS = 60.0
+"""Of a stream, before its memory is first looked at; of one that is shorter than twice that, half."""
 
 
-def main(what: str, model: str, runtime: str, audio: str, hours: str = "0") -> None:
+def main(model: str, runtime: str, audio: str, hours: str = "") -> None:
     import numpy as np
 
     from pipeline.inference import Recognizer
 
     recognizer, samples = Recognizer(model, runtime=runtime), np.load(audio)
-    found = _stream(recognizer, samples, float(hours)) if what == "stream" else recognizer.transcribe(samples).text
-    print(json.dumps(found))
+    print(json.dumps(_stream(recognizer, samples, float(hours)) if hours else recognizer.transcribe(samples).text))
 
 
 def _stream(recognizer, audio, hours: float) -> dict:
-    """Milliseconds of packets, and megabytes after a minute (of less than two, after half) and at the end."""
+    """Milliseconds of packets of audio that begins anew at its end, and megabytes early and at the end."""
     size = round(PACKET_SECONDS * recognizer.sample_rate)
-    count = max(2, round(3600 * hours / PACKET_SECONDS))
-    warm = min(round(60 / PACKET_SECONDS), count // 2)
-    starts = itertools.cycle(range(0, max(1, len(audio) - size), size))
-    times, before = [], 0.0
-    for number, begin in enumerate(itertools.islice(starts, count)):
+    packets = max(2, round(3600 * hours / PACKET_SECONDS))
+    warm = min(round(WARM_SECONDS / PACKET_SECONDS), packets // 2)
+    times, early = [], 0.0
+    begins = itertools.cycle(range(0, len(audio), size))
+    for number, begin in enumerate(itertools.islice(begins, packets)):
         if number == warm:
-            before = _megabytes()
+            early = _megabytes()
         start = time.perf_counter()
         if recognizer.accept_waveform(audio[begin : begin + size]):
             recognizer.result()
         times.append(1000 * (time.perf_counter() - start))
-    after = _megabytes()
-    times.sort()
     return {
-        "packets": count,
         "median_ms": statistics.median(times),
-        "min_ms": times[0],
-        "p99_ms": times[-1 - count // 100],
-        "warm_mb": before,
-        "end_mb": after,
+        "min_ms": min(times),
+        "max_ms": max(times),
+        "early_mb": early,
+        "end_mb": _megabytes(),
     }
 
 

@@ -1,287 +1,260 @@
-"""Speed and memory of an exported model on one core, beside pocketsphinx."""
+"""An exported model's speed and memory on one core, beside pocketsphinx."""
 
 import argparse
-import copy
-import functools
 import json
-import os
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import command
+import numpy as np
 
-from benchmarks import fresh
-from benchmarks.timing import Row, at_least, measure, rows
+from benchmarks.processes import one_core, python, say, say_load
+from benchmarks.timing import Row, Stopwatch, Times, at_least, measure, rows
 
-EXAMPLE = "python scripts/bench.py inference --model exported/commands_lstm barista/audio/0*.opus"
-TASKS = ("transcribe", "clip", "packet", "start", "memory")
+EXAMPLE = "python scripts/bench.py inference --model exported/commands_lstm recordings/ --json"
+PACKET_SECONDS = 0.02
 TOGETHER = 8
 BEAM = 16
 KEYWORDS = 20
-PACKET_SECONDS = 0.02
-STREAM_SECONDS = 60.0
-"""Of audio, at most, that packets are cut from."""
-PEER_RATE = 16000
+TARGETS = {
+    "transcribe": {"real_time_factor": 0.01},
+    "packet": {"median_ms": 1.5, "p99_ms": 4},
+    "spot": {"ratio": 1.2},
+    "clip": {"median_ms": 8},
+    "start": {"median_ms": 600},
+    "command line": {"median_ms": 5000},
+    "memory": {"growth_mb": 10},
+}
+"""On one core, for two layers of 256 LSTM units."""
+TASKS = ("transcribe", "spot", "clip", "packet", "start", "memory")
+"""Methods of `_Bench`."""
+Ways = dict[str, Callable[[], object]]
 
 
 def add_options(work: argparse.ArgumentParser) -> None:
     """Of this work."""
-    work.add_argument("audio", metavar="AUDIO", nargs="*", help="files, folders, patterns; without, sounds are made up")
     work.add_argument("--model", metavar="EXPORTED", required=True, help="an exported model's folder")
-    work.add_argument("--task", choices=TASKS, action="append", help="only this; may be repeated (default: all)")
-    work.add_argument("--repeats", type=at_least(1), default=7, help="timed runs of each (default: %(default)s)")
     work.add_argument(
-        "--hours", type=at_least(0.0, float), default=0.05, help="of the stream for memory (default: %(default)s)"
+        "audio",
+        metavar="AUDIO",
+        nargs="*",
+        help="audio files, folders, patterns; of long ones and many the first are enough (default: made-up sounds)",
     )
+    work.add_argument("--task", choices=TASKS, action="append", help="only this; may be repeated (default: all)")
+    work.add_argument("--hours", type=at_least(0, float), default=0.05, help="to stream (default: %(default)s)")
+    work.add_argument("--repeats", type=at_least(1), default=5, help="timed runs of each (default: %(default)s)")
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What is measured: an export by each runtime that it has, the TensorFlow one first, and audio at its rate."""
+def measured(arguments) -> Iterator[Row]:
+    """Transcription, packets of a stream, keywords, starts and memory, all in processes that may use one core.
 
-    folder: Path
-    recognizers: dict
-    utterances: list
-    repeats: int
-    hours: float
-
-    @property
-    def rate(self) -> int:
-        """Of the audio, in hertz."""
-        return self.recognizers["pipeline"].sample_rate
+    Ratios are to the first row of each table. Targets are meant for two layers of 256 LSTM units.
+    """
+    with one_core(), tempfile.TemporaryDirectory() as folder:
+        command.load_tensorflow()
+        bench = _Bench(arguments, Path(folder))
+        say_load()
+        for task in arguments.task or TASKS:
+            yield from getattr(bench, task)()
+        say_load()
 
 
-def measured(arguments) -> Iterable[Row]:
-    """Whole utterances, clips of 1 s, packets of a stream, starts from nothing, and memory, on one core."""
-    use_one_core()
-    command.load_tensorflow()
+class _Bench:
+    """The recognizers and their audio.
+
+    Args:
+        arguments: of the command line.
+        folder: an empty one, for what other processes are to hear.
+
+    Raises:
+        InputError: the model or the audio cannot be used.
+    """
+
+    def __init__(self, arguments, folder: Path):
+        from pipeline.errors import InputError
+        from pipeline.inference import Recognizer
+
+        self._model, self._hours, self._repeats = arguments.model, arguments.hours, arguments.repeats
+        self._recognizer = Recognizer(arguments.model)
+        self._runtimes = {"pipeline": "tensorflow"}
+        self._recognizers = {"pipeline": self._recognizer}
+        try:
+            self._recognizers["pipeline, LiteRT"] = Recognizer(arguments.model, runtime="litert")
+            self._runtimes["pipeline, LiteRT"] = "litert"
+        except InputError as error:
+            say(f"left out: LiteRT ({error})")
+        self._rate = self._recognizer.sample_rate
+        self._audio = _load(arguments.audio, self._rate)
+        self._folder = folder
+        self._seconds = sum(map(len, self._audio)) / self._rate
+
+    def transcribe(self) -> Iterator[Row]:
+        """Whole utterances; times are of one."""
+        each = {name: self._transcriber(recognizer) for name, recognizer in self._recognizers.items()}
+        ways = {
+            "pipeline": each.pop("pipeline"),
+            f"pipeline, batch {TOGETHER}": self._together,
+            f"pipeline, beam {BEAM}": self._by_beam(),
+            **each,
+            **_pocketsphinx(self._audio, self._rate),
+        }
+        for row in rows(self._size("transcribe"), self._times(ways), len(self._audio)):
+            factor = row.median_ms * len(self._audio) / 1000 / self._seconds
+            ours = row.implementation != "pocketsphinx"
+            yield replace(row, more={**row.more, "real_time_factor": factor}, target=_target("transcribe", ours))
+
+    def spot(self) -> Iterator[Row]:
+        """Keywords in whole utterances, beside transcription of the same."""
+        from benchmarks.sounds import keywords
+
+        words = keywords(self._recognizer.about.units, KEYWORDS)
+        ways = {
+            "pipeline": self._transcriber(self._recognizer),
+            "pipeline, spot": lambda: [self._recognizer.spot(audio, words) for audio in self._audio],
+        }
+        size = {**self._size("spot"), "keywords": KEYWORDS}
+        for row in rows(size, self._times(ways), len(self._audio)):
+            yield replace(row, target=_target("spot", row.implementation != "pipeline"))
+
+    def clip(self) -> Iterator[Row]:
+        """One second."""
+        clip = np.resize(max(self._audio, key=len), self._rate)
+        ways = {name: lambda of=of: of.transcribe(clip) for name, of in self._recognizers.items()}
+        for row in rows({"task": "clip", "seconds": 1.0}, self._times(ways, 10)):
+            yield replace(row, target=_target("clip", row.implementation != "pipeline"))
+
+    def packet(self) -> Iterator[Row]:
+        """All audio as one stream."""
+        if self._recognizer.about.cannot_stream:
+            say(f"left out: streams (this model has {self._recognizer.about.cannot_stream})")
+            return
+        for recognizer in self._recognizers.values():
+            _packet_times(recognizer, self._audio)  # the first ones only make it ready
+        times = {name: [] for name in self._recognizers}
+        for _ in range(self._repeats):
+            for name, recognizer in self._recognizers.items():
+                times[name] += _packet_times(recognizer, self._audio)
+        for row in rows({"task": "packet", "seconds": PACKET_SECONDS}, times):
+            wall, cpu = np.percentile(times[row.implementation], 99, axis=0)
+            late = {"p99_ms": float(wall), "p99_cpu_ms": float(cpu)}
+            yield replace(row, more={**row.more, **late}, target=_target("packet"))
+
+    def start(self) -> Iterator[Row]:
+        """Whole processes: the interpreter's start, imports, the model's load, and a first result of one second."""
+        import soundfile
+
+        clip = np.resize(max(self._audio, key=len), self._rate)
+        np.save(self._folder / "clip.npy", clip)
+        soundfile.write(self._folder / "clip.wav", clip, self._rate)
+        fresh = {name: ["-m", "benchmarks.fresh", self._model, of] for name, of in self._runtimes.items()}
+        ways = {name: lambda line=line: python(*line, self._folder / "clip.npy") for name, line in fresh.items()}
+        transcribe = [command.ROOT / "scripts" / "transcribe.py", "--model", self._model, self._folder / "clip.wav"]
+        ways |= {"transcribe.py": lambda: python(*transcribe)}
+        if "pipeline, LiteRT" in self._runtimes:
+            ways |= {"transcribe.py, LiteRT": lambda: python(*transcribe, "--runtime", "litert")}
+        targets = {"pipeline, LiteRT": "start", "transcribe.py": "command line"}
+        for row in rows({"task": "start", "seconds": 1.0}, self._times(ways)):
+            yield replace(row, target=_target(targets.get(row.implementation)))
+
+    def memory(self) -> Iterator[Row]:
+        """Streams, each in a process of its own."""
+        if self._recognizer.about.cannot_stream:
+            return
+        np.save(self._folder / "all.npy", np.concatenate(self._audio))
+        ours = None
+        for name, runtime in self._runtimes.items():
+            line = ["-m", "benchmarks.fresh", self._model, runtime, self._folder / "all.npy", str(self._hours)]
+            found = json.loads(python(*line))
+            median = found.pop("median_ms")
+            ours = ours or median
+            found["growth_mb"] = max(0.0, found["end_mb"] - found["early_mb"])
+            size = {"task": "memory", "hours": self._hours, "seconds": 0.1}
+            yield Row(size, name, median, median / ours, found, _target("memory"))
+
+    def _size(self, task: str) -> dict:
+        return {"task": task, "utterances": len(self._audio), "seconds": round(self._seconds, 1)}
+
+    def _times(self, ways: Ways, more: int = 1) -> Times:
+        for way in ways.values():
+            way()  # the first one only makes it ready
+        return measure(ways, more * self._repeats)
+
+    def _transcriber(self, recognizer) -> Callable[[], object]:
+        return lambda: [recognizer.transcribe(audio) for audio in self._audio]
+
+    def _together(self) -> None:
+        for begin in range(0, len(self._audio), TOGETHER):
+            self._recognizer.transcribe_all(self._audio[begin : begin + TOGETHER])
+
+    def _by_beam(self) -> Callable[[], object]:
+        from pipeline.decoding.beam import BeamDecoder
+
+        recognizer, about = self._recognizer, self._recognizer.about
+        greedy, beam = recognizer.decoder, BeamDecoder(about.units, about.frame_seconds, BEAM).decode
+
+        def transcribe() -> None:
+            recognizer.decoder = beam
+            try:
+                self._transcriber(recognizer)()
+            finally:
+                recognizer.decoder = greedy
+
+        return transcribe
+
+
+def _load(names: list[str], rate: int) -> list[np.ndarray]:
+    from transcribe import find_files
+
+    from benchmarks import sounds
+    from pipeline.audio import load_audio
     from pipeline.errors import InputError
-    from pipeline.inference import Recognizer
 
-    folder = Path(arguments.model).resolve()
-    recognizers = {"pipeline": Recognizer(folder)}
+    if not names:
+        say("audio: made-up sounds without words; a recognizer may take longer for speech")
+        return sounds.utterances(rate)
+    found = [(file, load_audio(file, rate)) for file in find_files(names)]
+    for file, audio in found:
+        if len(audio) < PACKET_SECONDS * rate:
+            raise InputError(f"{file}: {PACKET_SECONDS} s or more wanted, found {len(audio) / rate:.3f} s")
+    return [audio for _, audio in found]
+
+
+def _packet_times(recognizer, utterances: list[np.ndarray]) -> list[tuple[float, float]]:
+    """Of each packet."""
+    stream, size, times = recognizer.stream(), round(PACKET_SECONDS * recognizer.sample_rate), []
+    audio = np.concatenate(utterances)
+    for begin in range(0, len(audio), size):
+        watch = Stopwatch()
+        if stream.accept_waveform(audio[begin : begin + size]):
+            stream.result()
+        times.append(watch.read())
+    return times
+
+
+def _pocketsphinx(utterances: list[np.ndarray], rate: int) -> Ways:
+    """With its own English model, which wants 16 kHz; nothing where it is not installed."""
     try:
-        recognizers["pipeline, LiteRT"] = Recognizer(folder, runtime="litert")
-    except InputError as error:
-        _left_out("LiteRT", str(error))
-    utterances = _load(arguments.audio, recognizers["pipeline"].sample_rate)
-    subject = Subject(folder, recognizers, utterances, arguments.repeats, arguments.hours)
-    tasks = {"transcribe": transcribe, "clip": clip, "packet": packet, "start": start, "memory": memory}
-    cannot_stream = recognizers["pipeline"].about.cannot_stream
-    for name in arguments.task or TASKS:
-        if name in ("packet", "memory") and cannot_stream:
-            _left_out(name, f"{cannot_stream} wants whole utterances")
-        else:
-            yield from tasks[name](subject)
+        import pocketsphinx
+    except ImportError:
+        say("left out: pocketsphinx (not installed: pip install -r requirements-bench.txt)")
+        return {}
+    import soxr
 
+    decoder = pocketsphinx.Decoder(samprate=16000, loglevel="FATAL")
+    at_16_khz = [np.clip(soxr.resample(audio, rate, 16000), -1, 1) for audio in utterances]
+    blocks = [(32767 * audio).astype("<i2").tobytes() for audio in at_16_khz]
 
-def use_one_core() -> None:
-    """Of this process, its threads and those that it starts; before numpy and TensorFlow make theirs."""
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = "1"
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-
-
-def transcribe(subject: Subject) -> Iterable[Row]:
-    """Whole utterances; milliseconds are of one."""
-    runs = _whole(subject.recognizers, subject.utterances)
-    greedy, utterances = subject.recognizers["pipeline"], subject.utterances
-    groups = [utterances[begin : begin + TOGETHER] for begin in range(0, len(utterances), TOGETHER)]
-    runs[f"pipeline, batch {TOGETHER}"] = lambda: [greedy.transcribe_all(group) for group in groups]
-    beam = copy.copy(greedy)
-    beam.decoder = _beam(greedy.about)
-    runs[f"pipeline, beam {BEAM}"] = lambda: [beam.transcribe(audio) for audio in utterances]
-    peer = _peer(utterances, subject.rate)
-    if peer:
-        runs["pocketsphinx"] = peer
-    target = {name: {"real_time_factor": 0.01} for name in ("pipeline", f"pipeline, batch {TOGETHER}")}
-    return _timed("transcribe", subject, runs, utterances, target)
-
-
-def clip(subject: Subject) -> Iterable[Row]:
-    """The middle second of each utterance; milliseconds are of one."""
-    second, clips = subject.rate, []
-    for audio in subject.utterances:
-        begin = max(0, (len(audio) - second) // 2)
-        clips.append(audio[begin : begin + second])
-    return _timed("clip", subject, _whole(subject.recognizers, clips), clips, {"pipeline, LiteRT": {"median_ms": 8}})
-
-
-def packet(subject: Subject) -> Iterable[Row]:
-    """A packet of a stream. A row `calm` tells of each packet's quickest time: other programs' share is not in it."""
-    import numpy as np
-
-    audio = np.concatenate(subject.utterances)[: round(STREAM_SECONDS * subject.rate)]
-    step = round(PACKET_SECONDS * subject.rate)
-    packets = [audio[begin : begin + step] for begin in range(0, len(audio), step)]
-    times = {name: [] for name in subject.recognizers}
-    for repeat in range(1 + subject.repeats):
-        for name, recognizer in subject.recognizers.items():
-            found = [_milliseconds(functools.partial(recognizer.accept_waveform, part)) for part in packets]
-            recognizer.final()
-            if repeat:  # the first one warms up
-                times[name].append(found)
-    flat = {name: np.ravel(found).tolist() for name, found in times.items()}
-    flat |= {f"{name}, calm": np.min(found, axis=0).tolist() for name, found in times.items()}
-    target = {"pipeline": {"median_ms": 1.5, "p99_ms": 4}}
-    return rows({"task": "packet", "ms": round(1000 * PACKET_SECONDS), "packets": len(packets)}, flat, target=target)
-
-
-def start(subject: Subject) -> Iterable[Row]:
-    """A new process until its first result, or its end."""
-    import numpy as np
-    import soundfile
-
-    audio = subject.utterances[0]
-    with tempfile.TemporaryDirectory() as folder:
-        np.save(f"{folder}/one.npy", audio)
-        soundfile.write(f"{folder}/one.wav", audio, subject.rate)
-        runs = {}
-        for name, runtime in _runtimes(subject).items():
-            first = ["benchmarks/fresh.py", "first", str(subject.folder), runtime, f"{folder}/one.npy"]
-            whole = ["transcribe.py", "--model", str(subject.folder), "--runtime", runtime, f"{folder}/one.wav"]
-            runs[name] = functools.partial(_script, first)
-            runs[name.replace("pipeline", "transcribe.py")] = functools.partial(_script, whole)
-        times = measure(runs, subject.repeats)
-    target = {"pipeline, LiteRT": {"median_ms": 600}, "transcribe.py": {"median_ms": 5000}}
-    return rows({"task": "start", "seconds": round(len(audio) / subject.rate, 1)}, times, target=target)
-
-
-def memory(subject: Subject) -> Iterable[Row]:
-    """Of a process that hears a stream as fast as it can: resident megabytes after a minute of it and at its end."""
-    import numpy as np
-
-    first = None
-    with tempfile.TemporaryDirectory() as folder:
-        np.save(f"{folder}/all.npy", np.concatenate(subject.utterances))
-        for name, runtime in _runtimes(subject).items():
-            options = [str(subject.folder), runtime, f"{folder}/all.npy", str(subject.hours)]
-            found = json.loads(_script(["benchmarks/fresh.py", "stream", *options]))
-            median, packets = found.pop("median_ms"), found.pop("packets")
-            first = first or median
-            hours = round(packets * fresh.PACKET_SECONDS / 3600, 4)
-            size = {"task": "memory", "ms": round(1000 * fresh.PACKET_SECONDS), "hours": hours}
-            yield Row(size, name, median, median / first, found)
-
-
-def _timed(task: str, subject: Subject, runs: dict[str, Callable], utterances: list, target: dict) -> Iterable[Row]:
-    """Rows of runs over all the utterances, each of which ran once before."""
-    for run in runs.values():
-        run()
-    times = measure(runs, subject.repeats)
-    seconds, count = sum(map(len, utterances)) / subject.rate, len(utterances)
-    real_time = {name: statistics.median(found) / 1000 / seconds for name, found in times.items()}
-    size = {"task": task, "utterances": count, "seconds": round(seconds, 1)}
-    target = target | {f"pipeline, {KEYWORDS} keywords": {"ratio": 1.2}}
-    return rows(size, times, count, real_time_factor=real_time, target=target)
-
-
-def _whole(recognizers: dict, utterances: list) -> dict[str, Callable]:
-    """Transcription by each recognizer, and keywords."""
-    runs = {
-        name: lambda recognizer=recognizer: [recognizer.transcribe(audio) for audio in utterances]
-        for name, recognizer in recognizers.items()
-    }
-    recognizer = recognizers["pipeline"]
-    keywords = _keywords(recognizer.about.units)
-    runs[f"pipeline, {KEYWORDS} keywords"] = lambda: [recognizer.spot(audio, keywords) for audio in utterances]
-    return runs
-
-
-def _keywords(units) -> list[str]:
-    """Of 3 to 8 characters, or of one or two words."""
-    import numpy as np
-
-    from pipeline.text import OTHER
-
-    random = np.random.default_rng(0)
-    symbols = [symbol for symbol in units.symbols if symbol not in (" ", OTHER)]
-    joint, lengths = ("", range(3, 9)) if units.kind == "characters" else (" ", range(1, 3))
-    return [joint.join(random.choice(symbols, lengths[number % len(lengths)])) for number in range(KEYWORDS)]
-
-
-def _beam(about) -> Callable:
-    from pipeline.decoding.beam import BeamDecoder
-
-    return BeamDecoder(about.units, about.frame_seconds, BEAM).decode
-
-
-def _peer(utterances: list, rate: int) -> Callable | None:
-    """Transcription by pocketsphinx with the English model and language model that its package brings."""
-    try:
-        from pocketsphinx import Decoder
-    except ImportError as error:
-        _left_out("pocketsphinx", f"{error}; pip install -r requirements-bench.txt")
-        return None
-    import numpy as np
-
-    from pipeline.audio import to_mono
-
-    resampled = [to_mono(audio, rate, PEER_RATE) for audio in utterances]
-    spoken = [(32767 * np.clip(audio, -1, 1)).astype("<i2").tobytes() for audio in resampled]
-    decoder = Decoder(samprate=PEER_RATE, loglevel="FATAL")
-
-    def run() -> None:
-        for audio in spoken:
+    def transcribe() -> None:
+        for block in blocks:
             decoder.start_utt()
-            decoder.process_raw(audio, full_utt=True)
+            decoder.process_raw(block, full_utt=True)
             decoder.end_utt()
             decoder.hyp()
 
-    return run
+    return {"pocketsphinx": transcribe}
 
 
-def _load(names: list[str], rate: int) -> list:
-    """float32 [samples] each."""
-    if not names:
-        return [_made_up(seed, rate) for seed in range(TOGETHER)]
-    from transcribe import find_files
-
-    from pipeline.audio import load_audio
-
-    return [load_audio(file, rate) for file in find_files(names)]
-
-
-def _made_up(seed: int, rate: int):
-    """Some seconds of a hum that comes and goes as syllables do, in noise."""
-    import numpy as np
-
-    random = np.random.default_rng(seed)
-    moments = np.arange(round(random.uniform(2, 6) * rate)) / rate
-    hum = sum(np.sin(2 * np.pi * 120 * harmonic * moments) / harmonic for harmonic in range(1, 20))
-    audio = 0.1 * hum * np.maximum(0, np.sin(2 * np.pi * 4 * moments)) + 0.01 * random.normal(size=len(moments))
-    return audio.astype(np.float32)
-
-
-def _runtimes(subject: Subject) -> dict[str, str]:
-    return {name: "litert" if "LiteRT" in name else "tensorflow" for name in subject.recognizers}
-
-
-def _script(arguments: list[str]) -> str:
-    """What it prints; of scripts/, on the core that this process has."""
-    from pipeline.errors import PipelineError
-
-    options = [sys.executable, str(command.ROOT / "scripts" / arguments[0]), *arguments[1:]]
-    environment = os.environ | {"PYTHONPATH": str(command.ROOT)}
-    done = subprocess.run(options, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise PipelineError(f"{arguments[0]}: it failed ({last[0]})")
-    return done.stdout
-
-
-def _milliseconds(run: Callable) -> float:
-    begin = time.perf_counter()
-    run()
-    return 1000 * (time.perf_counter() - begin)
-
-
-def _left_out(name: str, why: str) -> None:
-    print(f"left out: {name} ({why})", file=sys.stderr)
+def _target(task: str | None, ours: bool = True) -> dict[str, float]:
+    return TARGETS.get(task, {}) if ours else {}

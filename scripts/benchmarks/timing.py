@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -13,56 +14,70 @@ class Row:
     """What was measured of one implementation.
 
     Attributes:
-        size: of the work; rows of one size are compared.
+        size: of the work; rows of one size follow each other, have the same names in `more`, and are compared.
         implementation: its name.
         median_ms: milliseconds.
         ratio: its time over this pipeline's.
-        more: what else there is to tell, by name; a `target`, if any, is a name in the row and what it may be at most.
+        more: what else there is to tell, by name.
+        target: what a value should be at most, by its name.
     """
 
     size: dict
     implementation: str
     median_ms: float
     ratio: float
-    more: dict = field(default_factory=dict)
+    more: dict[str, float] = field(default_factory=dict)
+    target: dict[str, float] = field(default_factory=dict)
 
-    def values(self) -> dict:
-        """All to print, by name."""
-        return {"median_ms": _rounded(self.median_ms), "ratio": _rounded(self.ratio), **_each_rounded(self.more)}
+    def values(self) -> dict[str, float]:
+        """All that was measured, by name."""
+        values = {"median_ms": self.median_ms, "ratio": self.ratio, **self.more}
+        return {name: _rounded(value) for name, value in values.items()}
 
 
-def measure(runs: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
-    """Milliseconds of each run. They take turns, so that a machine's other work slows all alike."""
+class Stopwatch:
+    """Milliseconds since it was made."""
+
+    def __init__(self):
+        self._start, self._cpu = time.perf_counter(), _cpu_seconds()
+
+    def read(self) -> tuple[float, float]:
+        """As a clock on the wall has it, and as the processor worked: for this process, and children that have ended.
+
+        Other programs on the machine lengthen the first, and the second but little.
+        """
+        return 1000 * (time.perf_counter() - self._start), 1000 * (_cpu_seconds() - self._cpu)
+
+
+Times = dict[str, list[tuple[float, float]]]
+"""By implementation, of its runs, what a `Stopwatch` read."""
+
+
+def measure(runs: dict[str, Callable[[], object]], repeats: int) -> Times:
+    """Times of each run. They take turns, so that a machine's other work slows all alike."""
     times = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
-            start = time.perf_counter()
+            watch = Stopwatch()
             run()
-            times[name].append(1000 * (time.perf_counter() - start))
+            times[name].append(watch.read())
     return times
 
 
-def spread(times: Iterable[float]) -> dict[str, float]:
-    """The least of them, and what 99 in 100 are at most: of fewer than 100 that is the most."""
-    times = sorted(times)
-    return {"min_ms": times[0], "p99_ms": times[-1 - len(times) // 100]}
-
-
-def rows(size: dict, times: dict[str, list[float]], items: int = 1, **more: dict[str, dict]) -> Iterable[Row]:
-    """A row each of what `measure` found, with minima; the first is what the others are compared with.
+def rows(size: dict, times: Times, items: int = 1) -> Iterable[Row]:
+    """A row each of what `measure` found, with the least, the most, and the processor's median.
 
     Args:
         size: of the work.
-        times: milliseconds of each implementation's runs.
+        times: the first implementation's are what the others' are compared with.
         items: in a run; the row tells of one.
-        more: by a name, what the implementations have under it.
     """
-    first = statistics.median(next(iter(times.values())))
+    first = statistics.median(wall for wall, _ in next(iter(times.values())))
     for name, found in times.items():
-        median = statistics.median(found)
-        others = {key: values[name] for key, values in more.items() if name in values}
-        values = {**spread([value / items for value in found]), **others}
-        yield Row(size, name, median / items, median / first, values)
+        walls, cpus = zip(*found, strict=True)
+        median = statistics.median(walls)
+        spread = {"min_ms": min(walls), "max_ms": max(walls), "cpu_ms": statistics.median(cpus)}
+        yield Row(size, name, median / items, median / first, {key: value / items for key, value in spread.items()})
 
 
 def print_rows(work: str, found: Iterable[Row], as_json: bool) -> None:
@@ -71,18 +86,15 @@ def print_rows(work: str, found: Iterable[Row], as_json: bool) -> None:
     for row in found:
         if as_json:
             values = {"work": work, "size": row.size, "implementation": row.implementation, **row.values()}
-            print(json.dumps(values), flush=True)
+            print(json.dumps(values | ({"target": row.target} if row.target else {})), flush=True)
             continue
-        columns = [name for name in row.values() if name != "target"]
         if row.size != size:
             size = row.size
-            print(
-                f"{work}: "
-                + ", ".join(str(value) if name == "task" else f"{value} {name}" for name, value in size.items())
-            )
-            print(f"{'implementation':<28}" + "".join(f"{_heading(name):>12}" for name in columns))
-        line = f"{row.implementation:<28}" + "".join(f"{row.values()[name]:>12.4g}" for name in columns)
-        print(line + _verdict(row.values()), flush=True)
+            sizes = [value if name == "task" else f"{value} {name}" for name, value in size.items()]
+            print(f"{work}: " + ", ".join(sizes))
+            print(f"{'implementation':<24}" + "".join(f"{_heading(name):>12}" for name in row.values()))
+        line = "".join(f"{value:>12.4g}" for value in row.values().values())
+        print(f"{row.implementation:<24}{line}{_verdict(row)}", flush=True)
 
 
 def at_least(low: float, kind: type = int) -> Callable[[str], float]:
@@ -90,7 +102,7 @@ def at_least(low: float, kind: type = int) -> Callable[[str], float]:
 
     def number(text: str) -> float:
         value = kind(text)
-        if not value >= low:
+        if not low <= value < float("inf"):
             raise argparse.ArgumentTypeError(f"{value}: {low} or more wanted")
         return value
 
@@ -98,20 +110,22 @@ def at_least(low: float, kind: type = int) -> Callable[[str], float]:
 
 
 def _heading(name: str) -> str:
-    return {"real_time_factor": "real time"}.get(name, name.replace("_", " "))
+    return name.replace("_", " ")
 
 
-def _verdict(values: dict) -> str:
+def _verdict(row: Row) -> str:
+    values = row.values()
     said = [
-        f"{_heading(name)} {most:g} {'held' if values[name] <= most else 'MISSED'}"
-        for name, most in values.get("target", {}).items()
+        f"{_heading(name)} at most {most:g}: {'held' if values[name] <= most else 'missed'}"
+        for name, most in row.target.items()
     ]
-    return "  at most: " + ", ".join(said) if said else ""
-
-
-def _each_rounded(values: dict) -> dict:
-    return {name: value if isinstance(value, dict) else _rounded(value) for name, value in values.items()}
+    return "  " + ", ".join(said) if said else ""
 
 
 def _rounded(value: float) -> float:
     return round(value, 3) if value >= 1 else float(f"{value:.3g}")
+
+
+def _cpu_seconds() -> float:
+    ended = os.times()
+    return time.process_time() + ended.children_user + ended.children_system

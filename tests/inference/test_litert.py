@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,15 @@ def test_the_size_of_the_pieces_does_not_change_the_scores(pair, size):
     np.testing.assert_array_equal(np.concatenate([*parts, model.end(state)]), model.log_probs([audio])[0])
 
 
+def test_threads_may_share_a_model(exported):
+    model = LiteRTModel(exported)
+    audio = [speech(samples) for samples in range(8000, 16000, 2000)] * 5
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda each: model.log_probs([each])[0], audio))
+    for found, wanted in zip(together, model.log_probs(audio), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
@@ -196,6 +206,23 @@ def test_features_of_another_export_are_named(exported, tmp_path):
     made({}, tmp_path)  # 10 coefficients, where the export has 12
     shutil.copy(tmp_path / "features.tflite", tmp_path / "out")
     with pytest.raises(InputError, match="makes 10 coefficients"):
+        Recognizer(tmp_path / "out", runtime="litert")
+
+
+def test_units_of_another_export_are_named(exported, tmp_path):
+    shutil.copytree(exported, tmp_path / "out")
+    Units("characters", "abcdefgh").save(tmp_path / "out" / "assets" / "units.txt")
+    with pytest.raises(InputError, match=r"it scores 4 units, assets/units\.txt has 9"):
+        Recognizer(tmp_path / "out", runtime="litert")
+
+
+@pytest.mark.parametrize("name", ["n_fft", "hop", "stride", "context"])
+def test_windows_of_another_export_are_named(exported, tmp_path, name):
+    shutil.copytree(exported, tmp_path / "out")
+    file = tmp_path / "out" / "assets" / "litert.json"
+    host = json.loads(file.read_text())
+    file.write_text(json.dumps({**host, name: host[name] + 1}))
+    with pytest.raises(InputError, match="damaged model"):
         Recognizer(tmp_path / "out", runtime="litert")
 
 
