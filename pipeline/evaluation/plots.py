@@ -41,7 +41,7 @@ def plot_reliability(path: str | Path, panels: dict[str, dict[str, Judged]]) -> 
 def _draw(curve_axes, count_axes, name: str, judged: Judged, number: int, of: int) -> None:
     table = [row for row in reliability(judged.confidences, judged.right, BINS) if row.count]
     error = expected_calibration_error(judged.confidences, judged.right, BINS)
-    colour = COLOURS[number % len(COLOURS)]
+    colour = COLOURS[-1] if of == 1 else COLOURS[number % len(COLOURS)]
     intervals = [_interval(row.accuracy, row.count) for row in table]
     curve_axes.errorbar(
         [row.confidence for row in table],
