@@ -18,7 +18,7 @@ from pipeline.errors import InputError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Decibels = Annotated[float, Field(ge=-100, le=100)]
-Speed = Annotated[float, Field(ge=0.1, le=10)]
+Speed = Annotated[float, Field(ge=0.01, le=100)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 # What espeak-ng can do; pipeline/data/synthesis.py has the same limits.
 WordsPerMinute = Annotated[int, Field(ge=80, le=450)]

@@ -92,15 +92,17 @@ def test_rates_are_measured_and_thresholds_stored_and_used(folder, run):
 def test_a_model_of_words_spots_all_its_words(folder, run, monkeypatch):
     class Recognizer:
         sample_rate = tiny.RATE
-        about = SimpleNamespace(units=Units("words", ["hey", "you", OTHER]), frame_seconds=0.03, text={})
+        units = Units("words", ["hey", "you", OTHER])
+        about = SimpleNamespace(units=units, frame_seconds=0.03, text={}, cannot_stream=None)
 
         def __init__(self, folder):
             pass
 
-        def log_probs(self, audio):
+        def log_probs_in_pieces(self, blocks):
+            list(blocks)
             posteriors = np.full((60, 4), 0.01)
             posteriors[range(60), np.repeat([0, 1, 0, 3, 2, 0], 10)] = 0.97
-            return np.log(posteriors)
+            yield from np.split(np.log(posteriors), 3)
 
     monkeypatch.setattr("pipeline.inference.Recognizer", Recognizer)
     code, out, _ = run(spot, "--model", "none", "--json", "test-0.wav", "test-1.wav")
