@@ -12,6 +12,9 @@ import soxr
 
 from pipeline.errors import InputError
 
+LARGEST = 1e6
+"""Of a sample, where full scale is 1: the power of far larger ones overflows."""
+
 
 class AudioError(InputError):
     """Audio that cannot be read, or holds nothing usable."""
@@ -81,9 +84,9 @@ def _opened(source: str | Path | bytes, name: str) -> Iterator[soundfile.SoundFi
 
 
 def _check_finite(samples: np.ndarray, name: str) -> None:
-    bad = np.count_nonzero(~np.isfinite(samples))
+    bad = np.count_nonzero(~(np.abs(samples) <= LARGEST))
     if bad:
-        raise AudioError(f"{name}: finite samples wanted, found {bad} that are NaN or infinite")
+        raise AudioError(f"{name}: finite samples wanted, found {bad} that are NaN, infinite or above {LARGEST:g}")
 
 
 def _check_file(path: Path, name: str) -> None:

@@ -118,7 +118,7 @@ def test_samples_too_few_for_the_wanted_rate_are_refused():
 
 
 def test_infinite_samples_are_refused():
-    with pytest.raises(AudioError, match="1 that are NaN or infinite"):
+    with pytest.raises(AudioError, match="1 that are NaN, infinite"):
         to_mono(np.array([0, np.inf], np.float32), 16000, 16000)
 
 

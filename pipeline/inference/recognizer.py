@@ -24,7 +24,14 @@ def _litert(folder: Path):
     return LiteRTModel(folder)
 
 
-_RUNTIMES = {"tensorflow": SavedModel, "litert": _litert}
+def _tensorflow(folder: Path):
+    model, named = SavedModel(folder), len(About.load(folder).units)
+    if model.units != named:
+        raise InputError(f"{folder / 'assets' / 'units.txt'}: the model's {model.units} units wanted, found {named}")
+    return model
+
+
+_RUNTIMES = {"tensorflow": _tensorflow, "litert": _litert}
 
 
 class Recognizer:
@@ -57,6 +64,8 @@ class Recognizer:
     def __init__(self, folder: str | Path, endpoints: Endpoints | None = ENDPOINTS, runtime: str = "tensorflow"):
         folder = Path(folder)
         self.about = About.load(folder)
+        if runtime not in _RUNTIMES:
+            raise InputError(f"runtime {runtime!r}: one of {', '.join(_RUNTIMES)} wanted")
         self._model = _RUNTIMES[runtime](folder)
         self._endpoints = endpoints
         self.decoder: Callable[[np.ndarray], Transcript] = self._greedy

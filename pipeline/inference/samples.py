@@ -4,6 +4,9 @@ import numpy as np
 
 from pipeline.errors import InputError
 
+LARGEST = 1e6
+"""Of a sample, where full scale is 1: the power of far larger ones overflows, and scores would be NaN."""
+
 
 def as_samples(audio: np.ndarray | bytes) -> np.ndarray:
     """float32 [samples] of one channel.
@@ -26,7 +29,7 @@ def as_samples(audio: np.ndarray | bytes) -> np.ndarray:
         raise InputError(f"audio: one channel of float samples in -1..1, or of int16 ones, wanted, found {found}")
     if audio.dtype == np.int16:
         return audio.astype(np.float32) / 32768
-    bad = np.count_nonzero(~np.isfinite(audio))
+    bad = np.count_nonzero(~(np.abs(audio) <= LARGEST))
     if bad:
-        raise InputError(f"audio: finite samples wanted, found {bad} that are NaN or infinite")
+        raise InputError(f"audio: finite samples wanted, found {bad} that are NaN, infinite or above {LARGEST:g}")
     return audio.astype(np.float32, copy=False)

@@ -26,7 +26,7 @@ class SavedModel:
         try:
             self._model = tf.saved_model.load(str(folder))
             self._signatures = self._model.signatures
-            self._signatures["log_probs"]
+            self.units: int = self._signatures["log_probs"].structured_outputs["log_probs"].shape[-1]
         except Exception as error:  # of a damaged file TensorFlow may raise anything, IndexError for example
             problem = str(error).strip().splitlines() or [type(error).__name__]
             raise InputError(f"{folder}: a damaged export ({problem[0]})") from error

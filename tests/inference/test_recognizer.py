@@ -166,7 +166,16 @@ def test_any_bytes_are_heard_or_refused(recognizer, packets):
 
 @pytest.mark.parametrize(
     "audio",
-    [np.zeros((2, 9)), np.zeros(9, int), np.full(9, np.nan), [1, 2, 3], np.array(["a"]), np.zeros((3, 2, 1)), b"x"],
+    [
+        np.zeros((2, 9)),
+        np.zeros(9, int),
+        np.full(9, np.nan),
+        np.full(9, 1e30),
+        [1, 2, 3],
+        np.array(["a"]),
+        np.zeros((3, 2, 1)),
+        b"x",
+    ],
 )
 def test_samples_that_are_no_audio_are_refused(recognizer, audio):
     for hear in (recognizer.transcribe, recognizer.accept_waveform, as_samples):
@@ -217,6 +226,13 @@ def test_a_folder_that_is_no_export_is_named(tmp_path):
 
 def test_a_damaged_export_is_named(exported, tmp_path):
     shutil.copytree(exported, tmp_path / "out")
+    units = (tmp_path / "out" / "assets" / "units.txt").read_text()
+    (tmp_path / "out" / "assets" / "units.txt").write_text(units.removesuffix("c\n"))
+    with pytest.raises(InputError, match=r"units\.txt: the model's 4 units wanted, found 3"):
+        Recognizer(tmp_path / "out")
+    (tmp_path / "out" / "assets" / "units.txt").write_text(units)
+    with pytest.raises(InputError, match="runtime 'foo': one of tensorflow, litert wanted"):
+        Recognizer(tmp_path / "out", runtime="foo")
     (tmp_path / "out" / "saved_model.pb").write_bytes(b"damaged")
     with pytest.raises(InputError, match="damaged export"):
         Recognizer(tmp_path / "out")
