@@ -11,9 +11,7 @@ import soundfile
 import soxr
 
 from pipeline.errors import InputError
-
-LARGEST = 1e6
-"""Of a sample, where full scale is 1: the power of far larger ones overflows."""
+from pipeline.samples import flaw
 
 
 class AudioError(InputError):
@@ -84,9 +82,9 @@ def _opened(source: str | Path | bytes, name: str) -> Iterator[soundfile.SoundFi
 
 
 def _check_finite(samples: np.ndarray, name: str) -> None:
-    bad = np.count_nonzero(~(np.abs(samples) <= LARGEST))
-    if bad:
-        raise AudioError(f"{name}: finite samples wanted, found {bad} that are NaN, infinite or above {LARGEST:g}")
+    problem = flaw(samples)
+    if problem:
+        raise AudioError(f"{name}: {problem}")
 
 
 def _check_file(path: Path, name: str) -> None:

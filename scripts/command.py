@@ -39,7 +39,7 @@ def progress_bar(total: int, unit: str):
 def load_tensorflow(keras: bool = True) -> None:
     """Imports TensorFlow without its notices, some of which no setting stops; TF_CPP_MIN_LOG_LEVEL=0 shows them.
 
-    Without `keras` that takes two thirds of the time: TensorFlow then does not import Keras, nor can anything later.
+    Without `keras` that takes two thirds of the time; `tf.keras` is not to be had then, Keras itself still is.
     """
     from pipeline.errors import PipelineError
 

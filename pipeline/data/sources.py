@@ -16,6 +16,9 @@ from pipeline.errors import InputError
 LONGEST_SECONDS = 1e6
 """That a manifest may announce: eleven days."""
 
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What JSON may hold, but neither a file's name nor a transcript: zeros, and halves of characters."""
+
 
 def read(sources: list[config.Source], settings: config.Config, stream: str) -> Callable[[int], list[Utterance]]:
     """What a split's sources hold, as a function of the epoch: joined strings are drawn anew for each.
@@ -50,14 +53,6 @@ def read(sources: list[config.Source], settings: config.Config, stream: str) -> 
         return everything
 
     return of_epoch
-
-
-def _is_text(text: str) -> bool:
-    """Whether it is what a file's name or a transcript can be: not half a UTF-16 pair, and without zeros."""
-    try:
-        return "\0" not in text and bool(text.encode() or True)
-    except UnicodeEncodeError:
-        return False
 
 
 def read_manifest(path: str | Path, sample_rate: int) -> list[Utterance]:
@@ -95,7 +90,7 @@ def _manifest_line(place: str, line: str, folder: Path, sample_rate: int) -> Utt
     for key in ("audio_filepath", "text"):
         if not isinstance(values.get(key), str):
             raise InputError(f"{place}: {key!r} with a string wanted, found {values.get(key)!r}")
-        if not _is_text(values[key]):
+        if _NO_TEXT.search(values[key]):
             raise InputError(f"{place}: {key!r} with characters wanted, found half of one or none: {values[key]!r}")
     duration = values.get("duration")
     if duration is not None and (

@@ -19,12 +19,13 @@ class LiteRTModel:
 
     Args:
         folder: an export's that was made with LiteRT.
+        about: what it tells of itself.
 
     Raises:
         InputError: it holds no whole model for LiteRT, or ai-edge-litert is missing.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, about: About):
         files = [folder / "features.tflite", folder / "model.tflite"]
         for file in files:
             if not file.exists():
@@ -33,7 +34,7 @@ class LiteRTModel:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
             raise InputError(f"ai-edge-litert wanted ({error}); pip install -r requirements-litert.txt") from error
-        self._about, self._lock = About.load(folder), Lock()
+        self._about, self._lock = about, Lock()
         try:
             host = json.loads((folder / "assets" / "litert.json").read_text(encoding="utf-8"))
             self._n_fft, self._hop, self._stride = host["n_fft"], host["hop"], host["stride"]

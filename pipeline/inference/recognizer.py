@@ -12,26 +12,19 @@ from pipeline.decoding.transcript import Transcript
 from pipeline.decoding.word_times import LAGS, loudness, refine
 from pipeline.errors import InputError
 from pipeline.export.about import About
-from pipeline.inference.samples import as_samples
 from pipeline.inference.saved_model import SavedModel
 from pipeline.inference.stream import ENDPOINTS, Endpoints, Stream
+from pipeline.samples import as_samples
 from pipeline.text import normalize
 
 
-def _litert(folder: Path):
+def _litert(folder: Path, about: About):
     from pipeline.inference.litert import LiteRTModel  # here, because few have its package
 
-    return LiteRTModel(folder)
+    return LiteRTModel(folder, about)
 
 
-def _tensorflow(folder: Path):
-    model, named = SavedModel(folder), len(About.load(folder).units)
-    if model.units != named:
-        raise InputError(f"{folder / 'assets' / 'units.txt'}: the model's {model.units} units wanted, found {named}")
-    return model
-
-
-_RUNTIMES = {"tensorflow": _tensorflow, "litert": _litert}
+_RUNTIMES = {"tensorflow": SavedModel, "litert": _litert}
 
 
 class Recognizer:
@@ -66,7 +59,7 @@ class Recognizer:
         self.about = About.load(folder)
         if runtime not in _RUNTIMES:
             raise InputError(f"runtime {runtime!r}: one of {', '.join(_RUNTIMES)} wanted")
-        self._model = _RUNTIMES[runtime](folder)
+        self._model = _RUNTIMES[runtime](folder, self.about)
         self._endpoints = endpoints
         self.decoder: Callable[[np.ndarray], Transcript] = self._greedy
         self._stream: Stream | None = None

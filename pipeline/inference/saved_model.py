@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import InputError
+from pipeline.export.about import About
 
 
 class SavedModel:
@@ -12,12 +13,13 @@ class SavedModel:
 
     Args:
         folder: an export's.
+        about: what it tells of itself.
 
     Raises:
-        InputError: it is damaged.
+        InputError: it is damaged, or its units are not those of the model.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, about: About):
         if not (folder / "saved_model.pb").exists():
             raise InputError(f"{folder}: an exported model wanted, there is no saved_model.pb in it")
         import tensorflow as tf  # here, so that importing this module costs nothing
@@ -26,10 +28,13 @@ class SavedModel:
         try:
             self._model = tf.saved_model.load(str(folder))
             self._signatures = self._model.signatures
-            self.units: int = self._signatures["log_probs"].structured_outputs["log_probs"].shape[-1]
+            units = self._signatures["log_probs"].structured_outputs["log_probs"].shape[-1]
         except Exception as error:  # of a damaged file TensorFlow may raise anything, IndexError for example
             problem = str(error).strip().splitlines() or [type(error).__name__]
             raise InputError(f"{folder}: a damaged export ({problem[0]})") from error
+        if units != len(about.units):
+            file = folder / "assets" / "units.txt"
+            raise InputError(f"{file}: the model's {units} units wanted, found {len(about.units)}")
 
     def log_probs(self, utterances: list[np.ndarray]) -> list[np.ndarray]:
         """Log posteriors float32 [frames, units] of each utterance, float32 [samples]."""

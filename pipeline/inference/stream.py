@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.decoding.greedy import greedy
 from pipeline.decoding.transcript import BLANK, Transcript
 from pipeline.export.about import About
-from pipeline.inference.samples import as_samples
+from pipeline.samples import as_samples
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def made(variant, folder):
 @pytest.fixture(scope="module", params=VARIANTS, ids=str)
 def pair(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("litert")
-    return made(request.param, folder), LiteRTModel(folder)
+    return made(request.param, folder), LiteRTModel(folder, About.load(folder))
 
 
 def speech(samples):
@@ -95,7 +95,7 @@ def test_it_scores_as_the_network_does(pair, samples):
 def test_with_weights_of_32_bits_the_scores_are_those_of_the_network(variant, tmp_path, monkeypatch):
     convert = litert._converted
     monkeypatch.setattr(litert, "_converted", lambda *rest, quantized: convert(*rest, quantized=False))
-    network, model = made(variant, tmp_path), LiteRTModel(tmp_path)
+    network, model = made(variant, tmp_path), LiteRTModel(tmp_path, About.load(tmp_path))
     for samples in (256, 1500, 9000):
         outputs = network({"audio": speech(samples)[None], "lengths": np.array([samples], np.int32)})
         wanted = tf.nn.log_softmax(outputs["logits"]).numpy()[0, : int(outputs["frames"][0])]
@@ -114,7 +114,7 @@ def test_the_size_of_the_pieces_does_not_change_the_scores(pair, size):
 
 
 def test_threads_may_share_a_model(exported):
-    model = LiteRTModel(exported)
+    model = LiteRTModel(exported, About.load(exported))
     audio = [speech(samples) for samples in range(8000, 16000, 2000)] * 5
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda each: model.log_probs([each])[0], audio))
@@ -179,7 +179,7 @@ def test_it_runs_where_tensorflow_is_not_installed(exported, tmp_path):
 
 
 def test_a_step_has_the_frames_that_it_says(exported):
-    assert LiteRTModel(exported)._frames == FRAMES_AT_ONCE
+    assert LiteRTModel(exported, About.load(exported))._frames == FRAMES_AT_ONCE
 
 
 def test_a_missing_or_damaged_model_is_named(exported, tmp_path):

@@ -11,7 +11,7 @@ from pipeline.config import load_config
 from pipeline.errors import InputError
 from pipeline.export.saved_model import export
 from pipeline.inference import Endpoints, Recognizer
-from pipeline.inference.samples import as_samples
+from pipeline.samples import as_samples
 from pipeline.training.trainer import train
 
 QUICK = Endpoints(after_speech=0.3, without_speech=1.0, longest=4.0)

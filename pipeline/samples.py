@@ -1,4 +1,4 @@
-"""What callers give as audio -> float32 samples."""
+"""Samples in memory: what callers give as audio -> float32, and what no audio holds. Numpy alone."""
 
 import numpy as np
 
@@ -6,6 +6,12 @@ from pipeline.errors import InputError
 
 LARGEST = 1e6
 """Of a sample, where full scale is 1: the power of far larger ones overflows, and scores would be NaN."""
+
+
+def flaw(samples: np.ndarray) -> str | None:
+    """What was wanted and found instead, if some samples are not finite or beyond LARGEST; else None."""
+    bad = np.count_nonzero(~(np.abs(samples) <= LARGEST))
+    return f"finite samples wanted, found {bad} that are NaN, infinite or above {LARGEST:g}" if bad else None
 
 
 def as_samples(audio: np.ndarray | bytes) -> np.ndarray:
@@ -29,7 +35,7 @@ def as_samples(audio: np.ndarray | bytes) -> np.ndarray:
         raise InputError(f"audio: one channel of float samples in -1..1, or of int16 ones, wanted, found {found}")
     if audio.dtype == np.int16:
         return audio.astype(np.float32) / 32768
-    bad = np.count_nonzero(~(np.abs(audio) <= LARGEST))
-    if bad:
-        raise InputError(f"audio: finite samples wanted, found {bad} that are NaN, infinite or above {LARGEST:g}")
+    problem = flaw(audio)
+    if problem:
+        raise InputError(f"audio: {problem}")
     return audio.astype(np.float32, copy=False)
