@@ -227,6 +227,16 @@ class TfdsSource(_Source):
     manual_dir: str | None = Field(None, description="Where the set's archive lies already; relative to data.folder.")
     data_dir: str | None = Field(None, description="Where prepared sets are kept; default: TFDS's own.")
 
+    @pydantic.field_validator("speaker_pattern")
+    @classmethod
+    def _is_pattern(cls, pattern: str | None) -> str | None:
+        try:
+            if pattern is not None and not re.compile(pattern).groups:
+                raise ValueError("a regular expression with a group wanted")
+        except re.error as error:
+            raise ValueError(f"a regular expression wanted ({error})") from error
+        return pattern
+
 
 class SynthesisSource(_Source):
     """Speech synthesized by espeak-ng; a variant, such as f3, is a speaker in whatever accent."""
@@ -261,7 +271,7 @@ class Data(Section):
 class Training(Section):
     epochs: PositiveInt = 50
     learning_rate: PositiveFloat = 1e-3
-    final_learning_rate: NonNegativeFloat = 1e-5
+    final_learning_rate: NonNegativeFloat = Field(1e-5, description="At the end; at most the learning rate.")
     warmup_epochs: NonNegativeFloat = 1.0
     weight_decay: NonNegativeFloat = 1e-4
     clip_norm: PositiveFloat = 1.0
@@ -274,6 +284,13 @@ class Training(Section):
         description="No label is aligned with what comes before the speech and is so much quieter than its loudest.",
     )
     shown: NonNegativeInt = Field(5, description="Validation hypotheses written to TensorBoard each epoch.")
+
+    @pydantic.model_validator(mode="after")
+    def _falls(self):
+        if self.final_learning_rate > self.learning_rate:
+            wanted = f"final_learning_rate of at most learning_rate = {self.learning_rate:g} wanted"
+            raise ValueError(f"{wanted}, got {self.final_learning_rate:g}")
+        return self
 
 
 class Config(Section):

@@ -4,6 +4,7 @@ What lies past an utterance's length changes none of its features, and features 
 """
 
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from keras import ops
 
 from pipeline import config
 from pipeline.config import DELTA_CONTEXT
+from pipeline.errors import InputError
 
 LOWEST_POWER = 1e-10
 """Power under which librosa.power_to_db stops: -100 dB."""
@@ -215,20 +217,31 @@ def _delta_weights(order):
 
 
 def _constants(features: config.Features) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Window [n_fft], mel matrix [1 + n_fft // 2, mels] and cosine matrix [mels, coefficients], float32."""
+    """Window [n_fft], mel matrix [1 + n_fft // 2, mels] and cosine matrix [mels, coefficients], float32.
+
+    Raises:
+        InputError: a mel band holds no frequency.
+    """
     import librosa
 
     window = librosa.util.pad_center(
         librosa.filters.get_window(features.window, features.window_samples, fftbins=True), size=features.n_fft
     )
-    mel = librosa.filters.mel(
-        sr=features.sample_rate,
-        n_fft=features.n_fft,
-        n_mels=features.mels,
-        fmin=features.low_hz,
-        fmax=features.high_hz,
-        htk=features.mel_scale == "htk",
-    )
+    with warnings.catch_warnings(category=UserWarning, action="ignore"):  # of empty bands: they are looked for below
+        mel = librosa.filters.mel(
+            sr=features.sample_rate,
+            n_fft=features.n_fft,
+            n_mels=features.mels,
+            fmin=features.low_hz,
+            fmax=features.high_hz,
+            htk=features.mel_scale == "htk",
+        )
+    empty = int((mel.max(axis=1) == 0).sum())
+    if empty:
+        raise InputError(
+            f"features.mels = {features.mels}: fewer wanted, or a larger n_fft than {features.n_fft}; {empty} of the "
+            "bands lie between two of its frequencies"
+        )
     k, m = np.arange(features.coefficients), np.arange(features.mels)
     cosines = math.sqrt(2 / features.mels) * np.cos(np.pi / features.mels * (m[:, None] + 0.5) * k[None, :])
     cosines[:, 0] /= math.sqrt(2)

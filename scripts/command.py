@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +36,22 @@ def progress_bar(total: int, unit: str):
     return tqdm.tqdm(total=total, unit=unit, leave=False, disable=total < 2 or not sys.stderr.isatty())
 
 
+@contextlib.contextmanager
+def without_notices() -> Iterator[None]:
+    """Drops what is written to stderr meanwhile, also by C++; nothing is dropped with TF_CPP_MIN_LOG_LEVEL below 3."""
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] != "3":
+        yield
+        return
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
 def load_tensorflow(keras: bool = True) -> None:
     """Imports TensorFlow without its notices, some of which no setting stops; TF_CPP_MIN_LOG_LEVEL=0 shows them.
 
@@ -45,13 +61,7 @@ def load_tensorflow(keras: bool = True) -> None:
 
     if not keras:
         os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # which TensorFlow looks for only when it is used
-    with contextlib.ExitStack() as restored:
-        if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3":
-            stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-            restored.callback(os.close, stderr)
-            restored.callback(os.dup2, stderr, 2)
-            os.dup2(nowhere, 2)
-            os.close(nowhere)
+    with without_notices():
         try:
             import tensorflow as tf
         except ImportError as error:

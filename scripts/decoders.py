@@ -4,11 +4,15 @@ import argparse
 import functools
 from collections.abc import Callable
 
+import command
 import numpy as np
 
+DEFAULT_BEAM = 16
+"""Hypotheses of the beam search where another option asks for it."""
 
-def add_options(arguments: argparse.ArgumentParser) -> None:
-    """Of which model decodes, and how."""
+
+def add_model_options(arguments: argparse.ArgumentParser) -> None:
+    """Of which model hears, and on what."""
     arguments.add_argument("--model", metavar="EXPORTED", required=True, help="an exported model's folder")
     arguments.add_argument(
         "--runtime",
@@ -16,6 +20,11 @@ def add_options(arguments: argparse.ArgumentParser) -> None:
         default="tensorflow",
         help="litert: by the export's model.tflite, without TensorFlow (default: %(default)s)",
     )
+
+
+def add_options(arguments: argparse.ArgumentParser) -> None:
+    """Of which model hears, and how it decodes."""
+    add_model_options(arguments)
     arguments.add_argument("--beam", metavar="N", type=int, help="a beam search of so many hypotheses; 16 is usual")
     arguments.add_argument(
         "--lm",
@@ -31,19 +40,27 @@ def add_options(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--grammar", metavar="FILE.jsgf", help="answer with what this grammar can say, or nothing")
 
 
-def make_recognizer(arguments: argparse.Namespace, **settings):
-    """The recognizer that the options ask for; `settings` are further arguments of it.
+def load_model(arguments: argparse.Namespace, **settings):
+    """The recognizer that `add_model_options` asks for; `settings` are further arguments of it.
 
     Raises:
-        InputError: an option that does not go with another, or what it names cannot be used.
+        InputError: the model is missing or damaged, or not made for the runtime.
     """
     from pipeline.inference import Recognizer
 
     if arguments.runtime == "tensorflow":
-        import command
-
         command.load_tensorflow(keras=False)
-    recognizer = Recognizer(arguments.model, runtime=arguments.runtime, **settings)
+    with command.without_notices():
+        return Recognizer(arguments.model, runtime=arguments.runtime, **settings)
+
+
+def make_recognizer(arguments: argparse.Namespace, **settings):
+    """The recognizer that `add_options` asks for; `settings` are further arguments of it.
+
+    Raises:
+        InputError: an option that does not go with another, or what it names cannot be used.
+    """
+    recognizer = load_model(arguments, **settings)
     recognizer.decoder = _decoder(arguments, recognizer) or recognizer.decoder
     return recognizer
 
@@ -54,8 +71,9 @@ def _decoder(arguments: argparse.Namespace, recognizer) -> Callable[[np.ndarray]
     beam = arguments.beam is not None or arguments.lm or arguments.hotword or arguments.nbest is not None
     if arguments.grammar and beam:
         raise InputError("--grammar: an exact search of its own, without --beam, --lm, --hotword and --nbest")
-    if arguments.nbest is not None and arguments.nbest < 1:
-        raise InputError(f"--nbest {arguments.nbest}: 1 or more wanted")
+    hypotheses = DEFAULT_BEAM if arguments.beam is None else arguments.beam
+    if arguments.nbest is not None and not 1 <= arguments.nbest <= max(1, hypotheses):
+        raise InputError(f"--nbest {arguments.nbest}: 1 to {hypotheses} wanted, the hypotheses of --beam")
     if arguments.grammar:
         from pipeline.decoding.grammar import GrammarDecoder
         from pipeline.decoding.jsgf import load_grammar
@@ -64,13 +82,13 @@ def _decoder(arguments: argparse.Namespace, recognizer) -> Callable[[np.ndarray]
         return GrammarDecoder(about.units, about.frame_seconds, load_grammar(arguments.grammar, about.text)).decode
     if not beam:
         return None
-    decoder = _beam_decoder(arguments, recognizer)
+    decoder = _beam_decoder(arguments, recognizer, hypotheses)
     if arguments.nbest is None:
         return decoder.decode
     return functools.partial(decoder.decode_alternatives, count=arguments.nbest)
 
 
-def _beam_decoder(arguments: argparse.Namespace, recognizer):
+def _beam_decoder(arguments: argparse.Namespace, recognizer, hypotheses: int):
     from pipeline.decoding.beam import BeamDecoder
     from pipeline.decoding.language_model import load_language_model
     from pipeline.decoding.weights import read_decoding_weights
@@ -81,7 +99,7 @@ def _beam_decoder(arguments: argparse.Namespace, recognizer):
     return BeamDecoder(
         about.units,
         about.frame_seconds,
-        16 if arguments.beam is None else arguments.beam,
+        hypotheses,
         language_model,
         tuned.language_model_weight,
         tuned.word_bonus,

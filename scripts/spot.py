@@ -4,19 +4,19 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
+import audio_files
 import command
+import decoders
 
 
 def main(arguments) -> None:
     from pipeline.audio import AudioError
-    from pipeline.errors import InputError
-    from pipeline.inference import Recognizer
 
-    command.load_tensorflow(keras=False)
-    recognizer = Recognizer(arguments.model)
+    files = audio_files.find(arguments.audio)
+    recognizer = decoders.load_model(arguments)
     spotter = _spotter(arguments, recognizer.about)
     bad = []
-    for file in command.progress(arguments.audio, "file"):
+    for file in command.progress(files, "file"):
         try:
             for log_probs in _log_probs(recognizer, file):
                 for detection in spotter.accept(log_probs):
@@ -25,8 +25,7 @@ def main(arguments) -> None:
             bad.append(str(error))
         for detection in spotter.finish():
             _print(file, detection, arguments.json)
-    if bad:
-        raise InputError("; ".join(bad))
+    audio_files.tell_bad(bad, len(files))
 
 
 def _spotter(arguments, about):
@@ -71,11 +70,13 @@ def _print(file: str, detection, as_json: bool) -> None:
 arguments = command.parser(
     __doc__, 'python scripts/spot.py --model exported/commands_lstm --keyword "brown sugar" --keyword latte order.wav'
 )
-arguments.add_argument("--model", metavar="EXPORTED", required=True, help="an exported model's folder")
+decoders.add_model_options(arguments)
 arguments.add_argument(
     "--keyword", metavar="TEXT", action="append", help="may be repeated; without, a model of words spots all its words"
 )
-arguments.add_argument("audio", metavar="AUDIO", nargs="+", help="wav, flac, ogg, opus or mp3, of any rate")
+arguments.add_argument(
+    "audio", metavar="AUDIO", nargs="+", help="wav, flac, ogg, opus or mp3 files of any rate, folders of them, patterns"
+)
 arguments.add_argument(
     "--threshold",
     metavar="X",

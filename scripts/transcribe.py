@@ -1,13 +1,13 @@
 """Writes down what is said in audio files, or into a microphone, by an exported model."""
 
 import contextlib
-import glob
 import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import audio_files
 import command
 import decoders
 
@@ -24,9 +24,11 @@ def main(arguments) -> None:
 
     if arguments.microphone == bool(arguments.audio):
         raise InputError("AUDIO or --microphone wanted, found " + ("both" if arguments.audio else "neither"))
-    if arguments.json and (arguments.srt or arguments.vtt):
+    if arguments.json + arguments.srt + arguments.vtt > 1:
         raise InputError("--json, --srt, --vtt: one of them wanted")
-    files = find_files(arguments.audio)
+    if arguments.nbest is not None and not arguments.json:
+        raise InputError("--nbest: --json wanted too, which shows them")
+    files = audio_files.find(arguments.audio)
     if (arguments.srt or arguments.vtt) and len(files) != 1 and not arguments.out:
         raise InputError(f"--out FOLDER wanted, for the subtitles of {len(files)} files")
     recognizer = decoders.make_recognizer(arguments, endpoints=_endpoints(arguments))
@@ -35,18 +37,15 @@ def main(arguments) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             _follow("microphone", _microphone(recognizer.sample_rate), recognizer, printer)
         return
-    bad = {}
+    bad = []
     with command.progress_bar(len(files), "file") as bar:
         for file, found in (_streams if arguments.stream else transcribe_files)(files, recognizer, printer):
             if isinstance(found, Exception):
-                bad[file] = str(found)
+                bad.append(str(found))
             elif found is not None:
                 printer.print(file, *found)
             bar.update()
-    if bad:
-        more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
-        of = f"{len(bad)} of {len(files)} files: " if len(files) > 1 else ""
-        raise InputError(of + "; ".join(list(bad.values())[:5]) + more)
+    audio_files.tell_bad(bad, len(files))
 
 
 def _endpoints(arguments):
@@ -55,35 +54,10 @@ def _endpoints(arguments):
 
     if arguments.pause is None:
         return Endpoints()
-    if not arguments.pause > 0:
-        raise InputError(f"--pause {arguments.pause}: seconds above 0 wanted")
-    return Endpoints(after_speech=arguments.pause)
-
-
-def find_files(names: list[str]) -> list[str]:
-    """Files as they are named; of a folder the audio files in it, and in its folders; of a pattern what matches.
-
-    Raises:
-        InputError: a folder without audio, or a pattern that matches nothing.
-    """
-    import soundfile
-
-    from pipeline.errors import InputError
-
-    endings = {f".{ending.lower()}" for ending in soundfile.available_formats()} | {".opus", ".oga", ".aif"} - {".raw"}
-    files = []
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            found = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in endings and file.is_file())
-        elif glob.has_magic(name) and not path.exists():
-            found = sorted(file for file in glob.glob(name, recursive=True) if Path(file).is_file())
-        else:
-            found = [name]
-        if not found:
-            raise InputError(f"{name}: audio files wanted, found none")
-        files += found
-    return files
+    try:
+        return Endpoints(after_speech=arguments.pause)
+    except InputError as error:
+        raise InputError(f"--pause {arguments.pause}: seconds above 0 wanted") from error
 
 
 def transcribe_files(files: list[str], recognizer, _printer) -> Iterator[tuple]:
@@ -185,10 +159,15 @@ class Printer:
     """Prints transcripts as the options ask."""
 
     def __init__(self, arguments, several: bool):
+        from pipeline.errors import InputError
+
         self._arguments, self._several = arguments, several
         self.shows_partials = sys.stderr.isatty() and not arguments.json
         if arguments.out:
-            Path(arguments.out).mkdir(parents=True, exist_ok=True)
+            try:
+                Path(arguments.out).mkdir(parents=True, exist_ok=True)
+            except FileExistsError as error:
+                raise InputError(f"--out {arguments.out}: a folder wanted, found a file") from error
 
     def print(self, name: str, transcript, seconds: float) -> None:
         from pipeline.decoding.subtitles import to_srt, to_vtt
@@ -231,7 +210,12 @@ arguments.add_argument(
 arguments.add_argument(
     "--pause", metavar="SECONDS", type=float, help="of silence, ends an utterance in a stream (default: 1)"
 )
-arguments.add_argument("--json", action="store_true", help="one JSON object a file, with words and their times")
+arguments.add_argument(
+    "--json",
+    action="store_true",
+    help="one JSON object a file, with words and their times; in a stream one an utterance, its times and the duration "
+    "since the stream's start",
+)
 arguments.add_argument("--srt", action="store_true", help="SubRip subtitles")
 arguments.add_argument("--vtt", action="store_true", help="WebVTT subtitles")
 arguments.add_argument("--out", metavar="FOLDER", help="subtitles go there, a file for each of AUDIO")

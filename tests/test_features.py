@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import Features
+from pipeline.errors import InputError
 from pipeline.features import MFCC, Normalization, StackFrames, speech_onsets
 
 
@@ -212,3 +213,8 @@ def test_what_lies_past_an_utterance_is_not_its_loudest_part():
     audio = np.zeros((1, 16000), np.float32)
     audio[0, 4800:9600], audio[0, 12000:] = 1e-3, 1.0
     assert speech_onsets(audio, np.array([12000], np.int32), features, quiet_db=30.0).numpy().tolist() == [9]
+
+
+def test_mel_bands_without_a_frequency_are_refused():
+    with pytest.raises(InputError, match=r"features\.mels = 500: fewer wanted, or a larger n_fft than 512; \d+ of"):
+        MFCC(Features(mels=500))

@@ -52,11 +52,11 @@ def test_keywords_are_found_and_a_bad_file_is_named(folder, run):
     arguments = ["--model", "model", "--keyword", "ABC", "--keyword", "c", "--threshold", "0.001"]
     code, out, err = run(spot, *arguments, "--json", "nothing.wav", "abc.wav")
     found = [json.loads(line) for line in out]
-    assert (code, err[-1]) == (2, "error: nothing.wav: no such file")
+    assert (code, err[-1]) == (2, "error: 1 of 2 files: nothing.wav: no such file")
     assert found and {line["audio"] for line in found} == {"abc.wav"}
     assert all(list(line) == ["audio", "keyword", "start", "end", "score"] for line in found)
     assert {line["keyword"] for line in found} <= {"abc", "c"}
-    code, out, _ = run(spot, *arguments, "abc.wav")
+    code, out, _ = run(spot, *arguments, "ab[cd].wav")
     assert code == 0 and len(out) == len(found) and all(line.startswith("abc.wav: ") for line in out)
 
 
@@ -95,7 +95,7 @@ def test_a_model_of_words_spots_all_its_words(folder, run, monkeypatch):
         units = Units("words", ["hey", "you", OTHER])
         about = SimpleNamespace(units=units, frame_seconds=0.03, text={}, cannot_stream=None)
 
-        def __init__(self, folder):
+        def __init__(self, folder, runtime):
             pass
 
         def log_probs_in_pieces(self, blocks):
@@ -123,6 +123,8 @@ def assert_stored_points_have_no_false_alarm(stored, values):
 @pytest.mark.parametrize(
     ("script", "arguments", "message"),
     [
+        (spot, ["--model", "model", "--keyword", "a", "x*.wav"], "x*.wav: audio files wanted, found none"),
+        (spot, ["--model", "model", "--runtime", "litert", "--keyword", "a", "test-0.wav"], "model for LiteRT wanted"),
         (spot, ["--model", "nowhere", "a.wav"], "nowhere: an exported model's folder wanted"),
         (spot, ["--model", "model", "test-0.wav"], "--keyword TEXT wanted"),
         (spot, ["--model", "model", "--keyword", " ", "test-0.wav"], "at least one unit wanted, found ''"),

@@ -131,6 +131,9 @@ def test_a_split_is_saved_with_its_manifest(folder):
         ("transcribe.py", ["--model", "exported/tiny"], "AUDIO or --microphone wanted"),
         ("transcribe.py", ["--model", "exported/tiny", "no*.wav"], "no*.wav: audio files wanted"),
         ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "test-1.wav", "--srt"], "--out FOLDER wanted"),
+        ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "--srt", "--out", "test.jsonl"], "folder wanted"),
+        ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "--nbest", "2"], "--json wanted too"),
+        ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "--json", "--nbest", "17"], "1 to 16 wanted"),
         ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "--grammar", "tiny.yaml"], "tiny.yaml"),
         ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "--lm", "none.arpa"], "none.arpa"),
         ("evaluate.py", ["--model", "exported/tiny", "none.jsonl"], "none.jsonl: a manifest wanted"),
@@ -145,7 +148,7 @@ def test_bad_input_is_one_line_and_exit_code_2(folder, script, arguments, messag
 
 def test_help_has_an_example():
     for script in sorted(path.name for path in (ROOT / "scripts").glob("*.py")):
-        if script not in ("command.py", "decoders.py"):
+        if script not in ("audio_files.py", "command.py", "decoders.py"):
             done = run(ROOT, script, "--help")
             assert done.returncode == 0 and "example:" in done.stdout, script
 

@@ -170,7 +170,7 @@ def _speaker(source: config.TfdsSource, example: dict) -> str:
     if source.speaker_pattern is None:
         return value
     match = re.search(source.speaker_pattern, value)
-    if match is None or not match.groups():
+    if match is None or match.group(1) is None:
         raise InputError(
             f"TFDS {source.name}: speaker_pattern {source.speaker_pattern!r} finds no speaker in {value!r}"
         )

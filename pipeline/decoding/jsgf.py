@@ -61,7 +61,10 @@ def parse_grammar(content: str, name: str = "grammar", text: dict | None = None)
     rules = _Parser(content, name, text or {}).rules()
     if not any(rule.public for rule in rules.values()):
         raise InputError(f"{name}: at least one public rule wanted ('public <order> = ...;'), found none")
-    return expand(rules, name)
+    grammar = expand(rules, name)
+    if not grammar.words():
+        raise InputError(f"{name}: a grammar that says something wanted, found one without words")
+    return grammar
 
 
 class _Parser:

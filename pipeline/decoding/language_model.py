@@ -164,9 +164,10 @@ def _check_units(path: Path, words: Iterable[str], units: Units) -> None:
     if not words:
         return
     if units.kind == "words":
-        known = set(words)
-        if not any(symbol in known for symbol in units.symbols if symbol != OTHER):
-            raise InputError(f"{path}: {_wanted(units)}, found none of them, but {_examples(words)}")
+        spoken = set(units.symbols) - {OTHER}
+        shared = len(spoken.intersection(words))
+        if shared * 2 < min(len(spoken), len(words)):  # either may be a part of the other
+            raise InputError(f"{path}: {_wanted(units)}, found {shared} of {len(spoken)}, but {_examples(words)}")
         return
     single = sum(word in _SPACE_MARKS or (len(word) == 1 and word.isalpha()) for word in words)
     if len(words) >= 5 and single > len(words) * (1 - _FEW):

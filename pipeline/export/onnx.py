@@ -10,17 +10,22 @@ from pipeline.models.acoustic import AcousticModel
 OPSET = 17
 
 
+def load_tf2onnx():
+    """Raises: PipelineError: the package is missing."""
+    try:
+        import tf2onnx
+    except ImportError as error:
+        raise PipelineError(f"ONNX: tf2onnx wanted ({error}); pip install -r requirements-onnx.txt") from error
+    return tf2onnx
+
+
 def write_onnx(model: AcousticModel, folder: Path) -> None:
     """Writes `model.onnx` into an export's folder: what the signature `log_probs` does, batch and time dynamic.
 
     Raises:
         PipelineError: tf2onnx is missing, or cannot convert the model.
     """
-    try:
-        import tf2onnx
-    except ImportError as error:
-        raise PipelineError(f"ONNX: tf2onnx wanted ({error}); pip install -r requirements-onnx.txt") from error
-
+    tf2onnx = load_tf2onnx()
     features = model.settings.features
     shortest = max(1, (features.stack - 1) * features.hop_samples + (0 if features.centre else features.n_fft))
 

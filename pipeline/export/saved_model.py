@@ -12,7 +12,7 @@ from pipeline.export.about import About
 from pipeline.export.calibration import calibrate
 from pipeline.export.card import card
 from pipeline.export.litert import write_litert
-from pipeline.export.onnx import write_onnx
+from pipeline.export.onnx import load_tf2onnx, write_onnx
 from pipeline.export.serving import Serving
 from pipeline.text import Units
 from pipeline.training.run import Run
@@ -31,7 +31,7 @@ def export(
 
     Raises:
         InputError: no run with a checkpoint, or `out` holds something that is not an export.
-        PipelineError: it cannot be written.
+        PipelineError: it cannot be written, or tf2onnx is wanted and missing.
     """
     run, out = Run(run_folder), Path(out)
     if out.exists() and not (out / "saved_model.pb").exists() and (not out.is_dir() or any(out.iterdir())):
@@ -39,6 +39,8 @@ def export(
     settings, units, model, metrics = run.load()
     if litert and settings.cannot_stream:
         raise InputError(f"LiteRT: a model that can stream wanted, this one has {settings.cannot_stream}")
+    if onnx:
+        load_tf2onnx()  # before the work
     calibrated = calibrate(model, units, load_config(run.config, overrides))
     calibration = calibrated.calibration if calibrated else Calibration()
     beside = out.with_name(out.name + ".part")

@@ -138,6 +138,8 @@ class Recognizer:
         Raises:
             InputError: a keyword is empty, or has a symbol that is not among the units.
         """
+        if isinstance(keywords, str):
+            raise InputError(f"a list of keywords wanted, found the text {keywords!r}")
         keywords = [normalize(keyword, **self.about.text) for keyword in keywords]
         for keyword in keywords:
             labels_of(keyword, self.about.units)

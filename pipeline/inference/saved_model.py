@@ -26,6 +26,8 @@ class SavedModel:
 
         self._tensor = tf.constant
         try:
+            if (folder / "fingerprint.pb").exists():
+                tf.saved_model.experimental.read_fingerprint(str(folder))  # loading would print a trace and go on
             self._model = tf.saved_model.load(str(folder))
             self._signatures = self._model.signatures
             units = self._signatures["log_probs"].structured_outputs["log_probs"].shape[-1]

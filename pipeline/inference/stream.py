@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from pipeline.decoding.greedy import greedy
 from pipeline.decoding.transcript import BLANK, Transcript
+from pipeline.errors import InputError
 from pipeline.export.about import About
 from pipeline.samples import as_samples
 
@@ -26,6 +27,12 @@ class Endpoints:
     after_speech: float = 1.0
     without_speech: float = 5.0
     longest: float = 20.0
+
+    def __post_init__(self):
+        """Raises: InputError: a rule is not above 0; infinity is, and is never over."""
+        for name, seconds in asdict(self).items():
+            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+                raise InputError(f"endpoints: {name} in seconds above 0 wanted, found {seconds!r}")
 
 
 ENDPOINTS = Endpoints()

@@ -214,7 +214,6 @@ def test_spoken_digits_come_at_another_rate(digits, real_data):
     [
         ({"speaker": "speaker_id"}, "no feature 'speaker_id'; there are"),
         ({"speaker_pattern": "^(nobody)"}, r"speaker_pattern '\^\(nobody\)' finds no speaker in"),
-        ({"speaker_pattern": r"^\d"}, "finds no speaker in"),
         ({"split": "nowhere"}, r"spoken_digit \(nowhere\)"),
     ],
 )

@@ -94,6 +94,7 @@ def test_what_repeats_has_its_shortest_sentences_first(rules, first):
         (HEADER + "public <a> = " + "(" * 900 + "x" + ")" * 900 + ";", 3, "at most 50 brackets"),
         (HEADER + "<a> = x;", None, "at least one public rule"),
         (HEADER + "public <a> = <VOID>;", None, "a sentence that can be said"),
+        (HEADER + "public <a> = <NULL>;", None, "a grammar that says something"),
         (HEADER + "public <a> = x <a>;", None, "a sentence that can be said"),
         (HEADER + "".join(f"<r{n}> = <r{n + 1}> <r{n + 1}>;" for n in range(40)) + "public <r40> = x;", None, None),
     ],

@@ -204,7 +204,8 @@ def of_words(path, words):
             UNITS,
             r"a language model of words wanted, found one of characters: '<space>', 'a'",
         ),
-        (["mocha", "hot"], Units("words", ["one", "two", "<other>"]), r"found none of them, but 'hot', 'mocha'"),
+        (["one", "hot", "mocha"], Units("words", ["one", "two", "three"]), r"found 1 of 3, but 'hot', 'mocha', 'one'"),
+        (["mocha", "hot"], Units("words", ["one", "two", "<other>"]), r"found 0 of 2, but 'hot', 'mocha'"),
     ],
 )
 def test_a_model_with_other_units_is_refused(tmp_path, words, units, message):

@@ -129,6 +129,12 @@ def test_an_utterance_ends_when_it_is_the_longest_allowed(exported, speech):
     assert all(result.words[-1].end - result.words[0].start <= 0.9 + 1e-6 for result in results)
 
 
+@pytest.mark.parametrize("seconds", [-1, 0, float("nan"), "x", None, True])
+def test_a_rule_without_sense_is_refused(seconds):
+    with pytest.raises(InputError, match="endpoints: longest in seconds above 0 wanted"):
+        Endpoints(longest=seconds)
+
+
 def test_keywords_are_found_where_they_are(recognizer, speech):
     found = recognizer.spot(speech, ["B", "abc"])
     assert [detection.keyword for detection in found] == ["b", "abc"]
@@ -136,6 +142,8 @@ def test_keywords_are_found_where_they_are(recognizer, speech):
         assert 0 <= detection.score <= 1
         assert 0 <= detection.start < detection.end <= len(speech) / tiny.RATE
     assert recognizer.spot(speech, []) == []
+    with pytest.raises(InputError, match="a list of keywords wanted, found the text 'abc'"):
+        recognizer.spot(speech, "abc")
 
 
 @pytest.mark.parametrize("keyword", ["", "  ", "xylophone"])
@@ -233,6 +241,11 @@ def test_a_damaged_export_is_named(exported, tmp_path):
     (tmp_path / "out" / "assets" / "units.txt").write_text(units)
     with pytest.raises(InputError, match="runtime 'foo': one of tensorflow, litert wanted"):
         Recognizer(tmp_path / "out", runtime="foo")
+    fingerprint = (tmp_path / "out" / "fingerprint.pb").read_bytes()
+    (tmp_path / "out" / "fingerprint.pb").write_bytes(b"damaged")
+    with pytest.raises(InputError, match="damaged export"):
+        Recognizer(tmp_path / "out")
+    (tmp_path / "out" / "fingerprint.pb").write_bytes(fingerprint)
     (tmp_path / "out" / "saved_model.pb").write_bytes(b"damaged")
     with pytest.raises(InputError, match="damaged export"):
         Recognizer(tmp_path / "out")
