@@ -278,6 +278,9 @@ class Training(Section):
     patience: PositiveInt | None = Field(
         None, description="Epochs without a better character error rate before the end."
     )
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = Field(
+        "auto", description="Of the recurrent layers' matrix products; auto: bfloat16 where the machine is quick at it."
+    )
     average: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Momentum of the weights' moving average.")
     quiet_db: PositiveFloat | None = Field(
         30.0,

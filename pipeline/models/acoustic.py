@@ -7,6 +7,8 @@ from pipeline import config
 from pipeline.augment import SpecAugmentation
 from pipeline.ctc import ctc_loss, is_feasible
 from pipeline.features import MFCC, Normalization, StackFrames, speech_onsets
+from pipeline.models import hardware
+from pipeline.models.parts import in_parts
 from pipeline.models.recurrent import Bidirectional, make_cell
 
 
@@ -37,13 +39,15 @@ class AcousticModel(keras.Model):
         )
         self.stack = StackFrames(settings.features.stack, settings.features.stride, name="stack")
         self.norms, self.recurrent, self.dropouts = [], [], []
+        dtype = "float32" if portable else hardware.dtype_policy(settings.training.precision)
+        self._parts = 1 if portable else hardware.parts_of(settings.data.batch_size)
         for number in range(shape.layers):
             if shape.layer_normalization:
                 self.norms.append(keras.layers.LayerNormalization(name=f"norm_{number}"))
             name = f"recurrent_{number}"
-            layer = make_cell(shape.cell, shape.units, portable, name)
+            layer = make_cell(shape.cell, shape.units, portable, name, dtype)
             if shape.bidirectional:
-                backward = make_cell(shape.cell, shape.units, portable, "backward")
+                backward = make_cell(shape.cell, shape.units, portable, "backward", dtype)
                 layer = Bidirectional(layer, backward, name=name)
             self.recurrent.append(layer)
             self.dropouts.append(keras.layers.Dropout(shape.dropout, seed=settings.seed + 1 + number))
@@ -53,6 +57,9 @@ class AcousticModel(keras.Model):
         self(silence)  # creates the weights
 
     def call(self, inputs, training=False):
+        return in_parts(self._parts if training else 1, lambda part: self._score(part, training), inputs)
+
+    def _score(self, inputs, training):
         values, frames = self.front_end(inputs["audio"], inputs["lengths"])
         return self.encode(values, frames, training)
 
@@ -100,7 +107,7 @@ class AcousticModel(keras.Model):
             onsets = speech_onsets(x["audio"], x["lengths"], self.settings.features, self.settings.training.quiet_db)
             # Where the rest is too short for the labels, what was taken for quiet must have been speech.
             onsets = ops.where(is_feasible(labels, label_lengths, frames - onsets), onsets, 0)
-        nats = ctc_loss(labels, y_pred["logits"], label_lengths, frames, onsets)
+        nats = in_parts(self._parts, ctc_loss, labels, y_pred["logits"], label_lengths, frames, onsets)
         feasible = ops.cast(is_feasible(labels, label_lengths, frames), "float32")
         self.infeasible.update_state(1.0 - feasible)
         return ops.sum(nats) / ops.maximum(ops.sum(feasible), 1.0)

@@ -1,13 +1,15 @@
-"""The recurrences of Keras's cells on TensorFlow, with gradients by hand: the same results in less than half the time.
+"""The recurrences of Keras's cells on TensorFlow, with gradients by hand: the same results in half the time or less.
 
 They are made of operations that any machine has, so exports hold them too.
 
 TensorFlow's own gradient of a recurrent layer adds every time step's share to the gradients of the weights, a megabyte
 or more each. Here the backward loop yields no more than the gradient of each step's pre-activation; those of the
-weights are one matrix product over all steps, and so is the inputs' part of the pre-activations.
+weights are one matrix product over all steps, and so is the inputs' part of the pre-activations. What the forward loop
+leaves for the backward one stays in its arrays, a tensor a step, and is never joined.
 
-All functions take and give time-major tensors. Notation: z is a pre-activation, h an output, c a cell state, and dX
-the loss's gradient with respect to X.
+All functions take and give time-major tensors. The dtype of the inputs, weights and states is that of the matrix
+products and the outputs; with bfloat16, everything between the products still is float32. Notation: z is a
+pre-activation, h an output, c a cell state, and dX the loss's gradient with respect to X.
 """
 
 import numpy as np
@@ -27,24 +29,33 @@ def simple_rnn(inputs, kernel, recurrent_kernel, bias, h):
     Returns:
         float [frames, batch, units], and the state after the last frame: a tuple of h.
     """
+    dtype, wide = inputs.dtype, _wide(inputs.dtype)
 
     @tf.custom_gradient
     def recur(projected, recurrent, start):
-        h = tf.scan(lambda h, z: tf.tanh(z + tf.matmul(h, recurrent)), projected, start)
+        def step(time, h, hs):
+            z = _sum(projected[time], tf.matmul(h, recurrent), wide)
+            h = tf.cast(tf.tanh(z), dtype)
+            return time + 1, h, hs.write(time, h)
+
+        h = _forward(step, projected, (start,), [_array(projected, start)])[-1].stack()
 
         def gradient(dh):
             transposed = tf.transpose(recurrent)
 
-            def step(dz, now):
-                dh, slope = now
-                return (dh + tf.matmul(dz, transposed)) * slope
+            def step(time, dz, dzs):
+                now = tf.cast(h[time], wide)
+                dz = _sum(dh[time], tf.matmul(dz, transposed), wide) * (1 - now * now)
+                dz = tf.cast(dz, dtype)
+                return time - 1, dz, dzs.write(time, dz)
 
-            dz = tf.scan(step, (dh, 1 - h * h), tf.zeros_like(dh[0]), reverse=True)
-            return dz, _weights_gradient(_before(h, start), dz), tf.matmul(dz[0], transposed)
+            first, dz = _backward(step, projected, (tf.zeros_like(start),), [_array(projected, start)])
+            dz = dz.stack()
+            return dz, _recurrent_gradient(start, h, dz), tf.matmul(first, transposed)
 
         return h, gradient
 
-    outputs = recur(tf.tensordot(inputs, kernel, 1) + bias, tf.convert_to_tensor(recurrent_kernel), h)
+    outputs = recur(_projected(inputs, kernel, bias), tf.convert_to_tensor(recurrent_kernel), h)
     return outputs, (outputs[-1],)
 
 
@@ -61,57 +72,159 @@ def lstm(inputs, kernel, recurrent_kernel, bias, h, c):
     Returns:
         float [frames, batch, units], and the state after the last frame: a tuple of h and c.
     """
-    units = recurrent_kernel.shape[0]
-    # A sigmoid is half a tanh of half the argument, plus a half: one tanh serves all four parts.
-    half = tf.constant(np.repeat([0.5, 0.5, 1.0, 0.5], units), inputs.dtype)
-    shift = tf.constant(np.repeat([0.5, 0.5, 0.0, 0.5], units), inputs.dtype)
+    dtype, wide = inputs.dtype, _wide(inputs.dtype)
+    scale, shift = _one_tanh([True, True, False, True], recurrent_kernel.shape[0], wide)
+    kernel, recurrent_kernel, bias = (weights * tf.cast(scale, dtype) for weights in (kernel, recurrent_kernel, bias))
 
     @tf.custom_gradient
     def recur(projected, recurrent, start_h, start_c):
-        halved, halved_recurrent = projected * half, recurrent * half
-
-        def step(before, z):
-            _, c, h = before
-            gates = tf.tanh(z + tf.matmul(h, halved_recurrent)) * half + shift
-            i, f, candidate, o = tf.split(gates, 4, axis=1)
+        def step(time, h, c, hs, cs, tanhs):
+            tanh = tf.tanh(_sum(projected[time], tf.matmul(h, recurrent), wide))
+            i, f, candidate, o = tf.split(tanh * scale + shift, 4, axis=1)
             c = f * c + i * candidate
-            return gates, c, o * tf.tanh(c)
+            h = tf.cast(o * tf.tanh(c), dtype)
+            return time + 1, h, c, hs.write(time, h), cs.write(time + 1, c), tanhs.write(time, tanh)
 
-        gates, c, h = tf.scan(step, halved, (tf.zeros_like(projected[0]), start_c, start_h))
+        arrays = [_array(projected, start_h), _array(projected, start_c), _array(projected, projected[0], wide)]
+        arrays[1] = arrays[1].write(0, start_c)
+        _, c_last, hs, cs, tanhs = _forward(step, projected, (start_h, start_c), arrays)
+        h = hs.stack()
 
         def gradient(dh, dc_last):
             transposed = tf.transpose(recurrent)
-            i, f, candidate, o = tf.split(gates, 4, axis=2)
-            tanh_c = tf.tanh(c)
-            by_dc = tf.concat(  # what dc is multiplied by for dz of i, f and the candidate
-                [candidate * i * (1 - i), _before(c, start_c) * f * (1 - f), i * (1 - candidate * candidate)], axis=2
-            )
-            by_dh = tanh_c * o * (1 - o)  # and dh for dz of o
-            into_c = o * (1 - tanh_c * tanh_c)
 
-            def step(after, now):
-                dz, dc = after
-                dh, by_dc, by_dh, into_c, f = now
-                dh = dh + tf.matmul(dz, transposed)
-                dc = dc + dh * into_c
-                return tf.concat([tf.tile(dc, [1, 3]) * by_dc, dh * by_dh], axis=1), dc * f
+            def step(time, dz, dc, dzs):
+                tanh, tanh_c = tanhs.read(time), tf.tanh(cs.read(time + 1))
+                i, f, candidate, o = tf.split(tanh * scale + shift, 4, axis=1)
+                into_h = _sum(dh[time], tf.matmul(dz, transposed), wide)
+                dc = dc + into_h * o * (1 - tanh_c * tanh_c)
+                parts = [dc * candidate, dc * cs.read(time), dc * i, into_h * tanh_c]
+                dz = tf.cast(tf.concat(parts, axis=1) * (scale - scale * tanh * tanh), dtype)
+                return time - 1, dz, dc * f, dzs.write(time, dz)
 
-            start = tf.zeros_like(gates[0]), dc_last
-            dz, dc = tf.scan(step, (dh, by_dc, by_dh, into_c, f), start, reverse=True)
-            return dz, _weights_gradient(_before(h, start_h), dz), tf.matmul(dz[0], transposed), dc[0]
+            start = tf.zeros_like(projected[0]), dc_last
+            first, dc, dz = _backward(step, projected, start, [_array(projected, projected[0])])
+            dz = dz.stack()
+            return dz, _recurrent_gradient(start_h, h, dz), tf.matmul(first, transposed), dc
 
-        return (h, c[-1]), gradient
+        return (h, c_last), gradient
 
-    outputs, c = recur(tf.tensordot(inputs, kernel, 1) + bias, tf.convert_to_tensor(recurrent_kernel), h, c)
-    return outputs, (outputs[-1], c)
+    projected, recurrent_kernel = _projected(inputs, kernel, bias), tf.convert_to_tensor(recurrent_kernel)
+    outputs, c = recur(projected, recurrent_kernel, h, tf.cast(c, wide))
+    return outputs, (outputs[-1], tf.cast(c, dtype))
 
 
-def _before(values, start):
-    """The values [frames, batch, units] of the frame before each; `start` before the first."""
-    return tf.concat([start[None], values[:-1]], axis=0)
+def gru(inputs, kernel, recurrent_kernel, bias, h):
+    """Update and reset gates on the one state, in Keras's order z, r, h, the reset gate after the matrix product.
+
+    Args:
+        inputs: float [frames, batch, inputs], of at least one frame.
+        kernel: float [inputs, 3 * units].
+        recurrent_kernel: float [units, 3 * units].
+        bias: float [2, 3 * units], of the inputs' and of the state's product.
+        h: float [batch, units], the state before the first frame.
+
+    Returns:
+        float [frames, batch, units], and the state after the last frame: a tuple of h.
+    """
+    dtype, wide, units = inputs.dtype, _wide(inputs.dtype), recurrent_kernel.shape[0]
+    scale, shift = _one_tanh([True, True], units, wide)
+    both = tf.cast(tf.concat([scale, tf.ones([units], wide)], 0), dtype)
+    kernel, recurrent_kernel, bias = (weights * both for weights in (kernel, recurrent_kernel, bias))
+    # In the gates, which add the two products, their biases are one.
+    input_bias = bias[0] + tf.concat([bias[1, : 2 * units], tf.zeros([units], dtype)], 0)
+
+    @tf.custom_gradient
+    def recur(projected, recurrent, inner_bias, start):
+        inner_bias = tf.cast(inner_bias, wide)
+
+        def step(time, h, hs, tanhs, inners, candidates):
+            gates_x, candidate_x = tf.split(tf.cast(projected[time], wide), [2 * units, units], axis=1)
+            gates_h, inner = tf.split(tf.cast(tf.matmul(h, recurrent), wide), [2 * units, units], axis=1)
+            tanh, inner = tf.tanh(gates_x + gates_h), inner + inner_bias
+            z, r = tf.split(tanh * scale + shift, 2, axis=1)
+            candidate = tf.tanh(candidate_x + r * inner)
+            h = tf.cast(candidate + z * (tf.cast(h, wide) - candidate), dtype)
+            arrays = tanhs.write(time, tanh), inners.write(time, inner), candidates.write(time, candidate)
+            return time + 1, h, hs.write(time + 1, h), *arrays
+
+        arrays = [_array(projected, start).write(0, start), *(_array(projected, start, wide) for _ in range(3))]
+        arrays[1] = _array(projected, projected[0, :, : 2 * units], wide)
+        _, hs, tanhs, inners, candidates = _forward(step, projected, (start,), arrays)
+        h = hs.stack()
+
+        def gradient(dh):
+            transposed = tf.transpose(recurrent)
+
+            def step(time, dh_next, d_inner, dzs, d_inners):
+                tanh, inner, candidate = tanhs.read(time), inners.read(time), candidates.read(time)
+                z, r = tf.split(tanh * scale + shift, 2, axis=1)
+                into_h = tf.cast(dh[time + 1], wide) + dh_next + tf.cast(tf.matmul(d_inner, transposed), wide)
+                d_candidate = into_h * (1 - z) * (1 - candidate * candidate)
+                gates = [into_h * (tf.cast(h[time], wide) - candidate), d_candidate * inner]
+                d_gates = tf.concat(gates, axis=1) * (scale - scale * tanh * tanh)
+                dz = tf.cast(tf.concat([d_gates, d_candidate], axis=1), dtype)
+                d_inner = tf.cast(tf.concat([d_gates, d_candidate * r], axis=1), dtype)
+                return time - 1, into_h * z, d_inner, dzs.write(time, dz), d_inners.write(time, d_inner)
+
+            start_values = tf.zeros_like(start, wide), tf.zeros_like(projected[0])
+            arrays = [_array(projected, projected[0]) for _ in range(2)]
+            dh_first, first, dz, d_inner = _backward(step, projected, start_values, arrays)
+            dz, d_inner = dz.stack(), d_inner.stack()
+            d_start = dh[0] + tf.cast(dh_first, dtype) + tf.matmul(first, transposed)
+            d_bias = tf.reduce_sum(d_inner[:, :, 2 * units :], axis=(0, 1))
+            return dz, _product_gradient(h[:-1], d_inner), d_bias, d_start
+
+        return h, gradient
+
+    projected, recurrent_kernel = _projected(inputs, kernel, input_bias), tf.convert_to_tensor(recurrent_kernel)
+    outputs = recur(projected, recurrent_kernel, bias[1, 2 * units :], h)[1:]
+    return outputs, (outputs[-1],)
 
 
-def _weights_gradient(inputs, dz):
+def _wide(dtype):
+    """What is computed with between matrix products of this dtype."""
+    return dtype if dtype.size >= 4 else tf.float32
+
+
+def _sum(one, other, dtype):
+    return tf.cast(one, dtype) + tf.cast(other, dtype)
+
+
+def _one_tanh(is_gate: list[bool], units: int, dtype):
+    """Scale and shift [parts * units] that make sigmoids of tanhs: a sigmoid is half a tanh of half the argument, plus
+    a half. With the weights scaled as well, one tanh serves all parts of a pre-activation."""
+    scale = np.repeat([0.5 if gate else 1.0 for gate in is_gate], units)
+    return tf.constant(scale, dtype), tf.constant(np.repeat([0.5 if gate else 0.0 for gate in is_gate], units), dtype)
+
+
+def _projected(inputs, kernel, bias):
+    """The inputs' part of the pre-activations [frames, batch, ...], in one product."""
+    projected = tf.nn.bias_add(tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), kernel), bias)
+    return tf.reshape(projected, [tf.shape(inputs)[0], tf.shape(inputs)[1], kernel.shape[-1]])
+
+
+def _array(projected, like, dtype=None):
+    """For a tensor of that shape for each frame, and one more."""
+    frames = tf.shape(projected)[0]
+    return tf.TensorArray(dtype or like.dtype, frames, True, clear_after_read=False, element_shape=like.shape)
+
+
+def _forward(step, projected, start, arrays):
+    frames = tf.shape(projected)[0]
+    return tf.while_loop(lambda time, *_: time < frames, step, (0, *start, *arrays))[1:]
+
+
+def _backward(step, projected, start, arrays):
+    return tf.while_loop(lambda time, *_: time >= 0, step, (tf.shape(projected)[0] - 1, *start, *arrays))[1:]
+
+
+def _recurrent_gradient(start, outputs, dz):
+    """Of the matrix that each frame multiplies the output before by; slices in time cost no copy."""
+    return _product_gradient(outputs[:-1], dz[1:]) + tf.matmul(start, dz[0], transpose_a=True)
+
+
+def _product_gradient(inputs, dz):
     """The gradient of a matrix [inputs, units] that all frames' inputs [frames, batch, inputs] are multiplied by."""
     inputs, dz = (tf.reshape(values, [-1, values.shape[-1]]) for values in (inputs, dz))
     return tf.matmul(inputs, dz, transpose_a=True)

@@ -7,10 +7,12 @@ import keras
 from keras import ops
 
 from pipeline.errors import InputError
+from pipeline.models import hardware
 
-Cell = Callable[[int, bool, str], keras.layers.RNN]
-"""(units, portable, name) -> a layer with `return_sequences` and `return_state`: values float [batch, frames, inputs]
-and optionally an `initial_state` give outputs float [batch, frames, units], which see only the past, and the states."""
+Cell = Callable[[int, bool, str, str], keras.layers.RNN]
+"""(units, portable, name, dtype policy) -> a layer with `return_sequences` and `return_state`: values float [batch,
+frames, inputs] and optionally an `initial_state` give outputs float [batch, frames, units], which see only the past,
+and the states."""
 
 CELLS: dict[str, Cell] = {}
 
@@ -25,62 +27,97 @@ def register(name: str) -> Callable[[Cell], Cell]:
     return add
 
 
-# `portable` asks for operations that any machine has. With a GPU in sight Keras would otherwise trace cuDNN's into an
-# export, which then does not run on a CPU.
 _RETURNS = {"return_sequences": True, "return_state": True}
 
 
 @register("simple_rnn")
-def simple_rnn(units: int, portable: bool, name: str) -> keras.layers.RNN:
+def simple_rnn(units: int, portable: bool, name: str, dtype: str) -> keras.layers.RNN:
     """h_t = tanh(W x_t + U h_{t-1} + b); Elman, "Finding structure in time" (1990)."""
-    layer = _SimpleRNN if _recurs_by_hand(portable) else keras.layers.SimpleRNN
-    return layer(units, **_RETURNS, name=name)
+    by = recurrence_by(portable)
+    if by == "keras":
+        return keras.layers.SimpleRNN(units, **_RETURNS, name=name, dtype=dtype)
+    return _with_products(dtype, (_SimpleRNN if by == "hand" else _CudnnSimpleRNN)(units, **_RETURNS, name=name))
 
 
 @register("lstm")
-def lstm(units: int, portable: bool, name: str) -> keras.layers.RNN:
+def lstm(units: int, portable: bool, name: str, dtype: str) -> keras.layers.RNN:
     """Input, forget and output gates around a cell state; Gers et al., "Learning to forget" (2000)."""
-    layer = _LSTM if _recurs_by_hand(portable) else keras.layers.LSTM
-    return layer(units, **_RETURNS, use_cudnn=False if portable else "auto", name=name)
+    if recurrence_by(portable) == "hand":
+        return _with_products(dtype, _LSTM(units, **_RETURNS, use_cudnn=False, name=name))
+    return keras.layers.LSTM(units, **_RETURNS, name=name, dtype=dtype)
 
 
 @register("gru")
-def gru(units: int, portable: bool, name: str) -> keras.layers.RNN:
+def gru(units: int, portable: bool, name: str, dtype: str) -> keras.layers.RNN:
     """Update and reset gates on the one hidden state; Cho et al. (2014), in cuDNN's `reset_after` form."""
-    return keras.layers.GRU(units, **_RETURNS, use_cudnn=False if portable else "auto", name=name)
+    if recurrence_by(portable) == "hand":
+        return _with_products(dtype, _GRU(units, **_RETURNS, use_cudnn=False, name=name))
+    return keras.layers.GRU(units, **_RETURNS, name=name, dtype=dtype)
+
+
+def recurrence_by(portable: bool) -> str:
+    """What computes recurrent layers: "hand" (`models.recurrence`), "cudnn", or "keras" on its other back ends.
+
+    Args:
+        portable: by operations that any machine has, for export: with a GPU in sight Keras would trace cuDNN's into a
+            SavedModel, which then would not run on a CPU.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return "keras"
+    return "hand" if portable or not hardware.has_gpu() else "cudnn"
+
+
+def _with_products(dtype: str, layer: keras.layers.RNN) -> keras.layers.RNN:
+    """One of the layers below: in float32, but for its matrix products in training, which are as the policy says."""
+    layer.products = keras.dtype_policies.get(dtype).compute_dtype
+    return layer
 
 
 class _SimpleRNN(keras.layers.SimpleRNN):
     """Keras's layer, its weights and its results, by this pipeline's recurrence."""
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        return _recur("simple_rnn", self, sequences, initial_state)
+        from pipeline.models import recurrence  # TensorFlow's
+
+        return _recur(recurrence.simple_rnn, self, sequences, initial_state, training)
+
+
+class _CudnnSimpleRNN(keras.layers.SimpleRNN):
+    """The same by cuDNN, which Keras has for its other cells only."""
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        from pipeline.models import cudnn
+
+        return _recur(cudnn.simple_rnn, self, sequences, initial_state, training)
 
 
 class _LSTM(keras.layers.LSTM):
     """See _SimpleRNN."""
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        return _recur("lstm", self, sequences, initial_state)
+        from pipeline.models import recurrence
+
+        return _recur(recurrence.lstm, self, sequences, initial_state, training)
 
 
-def _recur(name, layer, sequences, states):
-    from pipeline.models import recurrence  # TensorFlow's
+class _GRU(keras.layers.GRU):
+    """See _SimpleRNN."""
 
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        from pipeline.models import recurrence
+
+        return _recur(recurrence.gru, self, sequences, initial_state, training)
+
+
+def _recur(recurrence, layer, sequences, states, training):
+    dtype = layer.products if training else "float32"
     if states is None:
         states = layer.get_initial_state(ops.shape(sequences)[0])
+    states = states if isinstance(states, list | tuple) else [states]
     by_time, cell = ops.transpose(sequences, (1, 0, 2)), layer.cell
-    outputs, states = getattr(recurrence, name)(by_time, cell.kernel, cell.recurrent_kernel, cell.bias, *states)
+    tensors = by_time, cell.kernel, cell.recurrent_kernel, cell.bias, *states
+    outputs, states = recurrence(*(ops.cast(tensor, dtype) for tensor in tensors))
     return ops.transpose(outputs, (1, 0, 2)), *states
-
-
-def _recurs_by_hand(portable: bool) -> bool:
-    """Whether TensorFlow is to compute, and not on a GPU, where cuDNN in Keras's layers is quicker."""
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return portable or not tf.config.list_logical_devices("GPU")
 
 
 def cell_named(cell: str) -> Cell:
@@ -92,9 +129,9 @@ def cell_named(cell: str) -> Cell:
     return CELLS[cell]
 
 
-def make_cell(cell: str, units: int, portable: bool, name: str) -> keras.layers.RNN:
+def make_cell(cell: str, units: int, portable: bool, name: str, dtype: str = "float32") -> keras.layers.RNN:
     """Raises: InputError: no such cell is registered."""
-    return cell_named(cell)(units, portable, name)
+    return cell_named(cell)(units, portable, name, dtype)
 
 
 class Bidirectional(keras.layers.Layer):

@@ -111,7 +111,7 @@ def test_a_new_cell_is_one_function(monkeypatch):
     monkeypatch.setattr(recurrent, "CELLS", dict(recurrent.CELLS))
 
     @recurrent.register("average")
-    def average(units, portable, name):
+    def average(units, portable, name, dtype):
         cell = keras.layers.SimpleRNNCell(units, activation="linear")
         return keras.layers.RNN(cell, return_sequences=True, return_state=True, name=name)
 

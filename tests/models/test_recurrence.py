@@ -5,16 +5,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.models import recurrent
 from pipeline.models.recurrent import make_cell
 
-LAYERS = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM}
-STATES = {"simple_rnn": 1, "lstm": 2}
+LAYERS = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+STATES = {"simple_rnn": 1, "lstm": 2, "gru": 1}
 UNITS = 8
 
 
 def pair(cell):
     """This pipeline's layer and Keras's, of the same weights, biases among them."""
-    ours, theirs = make_cell(cell, UNITS, False, "ours"), LAYERS[cell](UNITS, return_sequences=True, return_state=True)
+    ours, theirs = make_cell(cell, UNITS, False, "ours", "float32"), LAYERS[cell](UNITS, return_sequences=True, return_state=True)
     random = np.random.default_rng(1)
     for layer in (ours, theirs):
         layer.build((None, None, 5))
@@ -67,8 +68,10 @@ def test_without_a_state_it_begins_with_zeros(cell):
 
 
 @pytest.mark.parametrize("cell", LAYERS)
-def test_keras_layers_stand_in_on_a_gpu_but_not_in_exports(cell, monkeypatch):
-    assert type(make_cell(cell, UNITS, False, "layer")) is not LAYERS[cell]
+def test_cudnn_stands_in_on_a_gpu_but_not_in_exports(cell, monkeypatch):
+    by_hand = type(make_cell(cell, UNITS, False, "layer"))
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["a GPU"])
-    assert type(make_cell(cell, UNITS, False, "layer")) is LAYERS[cell]
-    assert type(make_cell(cell, UNITS, True, "layer")) is not LAYERS[cell]
+    layer = make_cell(cell, UNITS, False, "layer")
+    assert type(layer) is (recurrent._CudnnSimpleRNN if cell == "simple_rnn" else LAYERS[cell]) is not by_hand
+    assert cell == "simple_rnn" or layer.use_cudnn == "auto"
+    assert type(make_cell(cell, UNITS, True, "layer")) is by_hand

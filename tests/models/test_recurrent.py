@@ -83,7 +83,7 @@ def test_a_bidirectional_layer_sees_the_future():
 
 def test_a_registered_cell_is_made_by_its_name(monkeypatch):
     monkeypatch.setattr(recurrent, "CELLS", dict(recurrent.CELLS))
-    recurrent.register("dense")(lambda units, portable, name: keras.layers.Dense(units, name=name))
+    recurrent.register("dense")(lambda units, portable, name, dtype: keras.layers.Dense(units, name=name))
     assert make_cell("dense", 6, False, "layer")(values()).shape == (4, 9, 6)
 
 

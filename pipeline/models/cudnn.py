@@ -1,0 +1,21 @@
+"""cuDNN's plain recurrent layer, on TensorFlow with a GPU; for LSTM and GRU Keras itself calls cuDNN."""
+
+import tensorflow as tf
+
+
+def simple_rnn(inputs, kernel, recurrent_kernel, bias, h):
+    """What `recurrence.simple_rnn` computes, by cuDNN: the same arguments and results."""
+    # Two matrices, then a bias for each of their products; cuDNN's vectors times matrices are transposed.
+    weights = [tf.reshape(tf.transpose(matrix), [-1]) for matrix in (kernel, recurrent_kernel)]
+    frames, batch = tf.shape(inputs)[0], tf.shape(inputs)[1]
+    outputs, last, *_ = tf.raw_ops.CudnnRNNV3(
+        input=inputs,
+        input_h=h[None],
+        input_c=0,
+        params=tf.concat([*weights, bias, tf.zeros_like(bias)], axis=0),
+        sequence_lengths=tf.fill([batch], frames),
+        rnn_mode="rnn_tanh",
+        is_training=True,
+        time_major=True,
+    )
+    return outputs, (tf.squeeze(last, axis=0),)

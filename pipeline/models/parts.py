@@ -1,0 +1,28 @@
+"""A batch in parts that are computed side by side."""
+
+import itertools
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+
+def in_parts(count: int, function: Callable, *tensors):
+    """What `function` gives for the tensors, computed for one part of the batch and another at the same time.
+
+    Within a `tf.function` TensorFlow runs what does not depend on each other on several cores; the gradient as well.
+
+    Args:
+        count: of the parts; one may have an utterance more than another, or none.
+        function: of tensors [batch, ...] -> nested tensors [batch, ...], where utterances do not depend on each other.
+        tensors: nested, [batch, ...] each.
+    """
+    if count == 1:
+        return function(*tensors)
+    batch = ops.shape(keras.tree.flatten(tensors)[0])[0]
+    bounds = [batch * number // count for number in range(count + 1)]
+    found = [
+        function(*keras.tree.map_structure(lambda tensor, begin=begin, end=end: tensor[begin:end], tensors))
+        for begin, end in itertools.pairwise(bounds)
+    ]
+    return keras.tree.map_structure(lambda *parts: ops.concatenate(parts, axis=0), *found)
