@@ -1,7 +1,7 @@
 """Times this pipeline and its peers on the same work, in one run."""
 
 import command
-from benchmarks import ctc, inference
+from benchmarks import ctc, features, inference, train
 from benchmarks.timing import print_rows
 
 
@@ -9,9 +9,9 @@ def main(arguments) -> None:
     print_rows(arguments.work, arguments.measured(arguments), arguments.json)
 
 
-arguments = command.parser(__doc__, ctc.EXAMPLE)
+arguments = command.parser(__doc__, train.EXAMPLE)
 works = arguments.add_subparsers(dest="work", metavar="WORK", required=True)
-for module in (ctc, inference):
+for module in (features, ctc, train, inference):
     work = works.add_parser(
         module.__name__.rpartition(".")[2],
         help=module.__doc__.split("\n")[0],

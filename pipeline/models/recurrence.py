@@ -172,8 +172,7 @@ def gru(inputs, kernel, recurrent_kernel, bias, h):
             dh_first, first, dz, d_inner = _backward(step, projected, start_values, arrays)
             dz, d_inner = dz.stack(), d_inner.stack()
             d_start = dh[0] + tf.cast(dh_first, dtype) + tf.matmul(first, transposed)
-            d_bias = tf.reduce_sum(d_inner[:, :, 2 * units :], axis=(0, 1))
-            return dz, _product_gradient(h[:-1], d_inner), d_bias, d_start
+            return dz, _product_gradient(h[:-1], d_inner), _column_sums(d_inner)[2 * units :], d_start
 
         return h, gradient
 
@@ -200,8 +199,19 @@ def _one_tanh(is_gate: list[bool], units: int, dtype):
 
 def _projected(inputs, kernel, bias):
     """The inputs' part of the pre-activations [frames, batch, ...], in one product."""
-    projected = tf.nn.bias_add(tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), kernel), bias)
+
+    @tf.custom_gradient
+    def add(values, bias):
+        return tf.nn.bias_add(values, bias), lambda d: (d, _column_sums(d))
+
+    projected = add(tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), kernel), bias)
     return tf.reshape(projected, [tf.shape(inputs)[0], tf.shape(inputs)[1], kernel.shape[-1]])
+
+
+def _column_sums(values):
+    """Of [..., columns]; as a matrix product, which unlike TensorFlow's sums of bfloat16 does not lose small values."""
+    values = tf.reshape(values, [-1, values.shape[-1]])
+    return tf.matmul(tf.ones([1, tf.shape(values)[0]], values.dtype), values)[0]
 
 
 def _array(projected, like, dtype=None):

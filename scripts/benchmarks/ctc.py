@@ -1,19 +1,19 @@
-"""The CTC loss and its gradient, beside Keras's."""
+"""The CTC loss and its gradient, beside Keras's and PyTorch's."""
 
-import argparse
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterator
 
-import command
+import numpy as np
 
-from benchmarks.timing import Row, at_least, measure, rows
+from benchmarks.peers import compared
+from benchmarks.timing import Row, at_least
 
 EXAMPLE = "python scripts/bench.py ctc --frames 1000 --labels 150 --json"
-UNALIKE = 1e-3
-"""How far, in nats and relative to a loss, implementations may be apart; more, and times would not compare."""
+TOLERANCES = {"keras.ops.ctc_loss": 1e-3, "pytorch": 1e-3}
+FASTER = {"pytorch": {"ratio": 1.5}}
+"""At 1000 frames and 150 labels."""
 
 
-def add_options(work: argparse.ArgumentParser) -> None:
+def add_options(work) -> None:
     """Of this work."""
     work.add_argument("--batch", type=at_least(1), default=32, help="utterances (default: %(default)s)")
     work.add_argument("--frames", type=at_least(1), default=400, help="of each utterance (default: %(default)s)")
@@ -22,62 +22,85 @@ def add_options(work: argparse.ArgumentParser) -> None:
     work.add_argument("--repeats", type=at_least(1), default=7, help="timed runs of each (default: %(default)s)")
 
 
-def measured(arguments) -> Iterable[Row]:
-    """Loss and gradient of random logits, utterances of all the frames and labels, in a compiled function."""
-    size, runs = _runs(arguments)
-    for row in rows(size, measure(runs, arguments.repeats)):
-        yield replace(row, more={})
-
-
-def _runs(arguments) -> tuple[dict[str, int], dict[str, Callable[[], None]]]:
-    """The size, and what runs each implementation; each has run before."""
-    import numpy as np
-
+def measured(arguments) -> Iterator[Row]:
+    """Loss and gradient of random logits, utterances of all the frames and labels; memory is the most it needs."""
     from pipeline.data.utterances import frames_needed
-    from pipeline.errors import InputError, PipelineError
+    from pipeline.errors import InputError
 
     size = {name: getattr(arguments, name) for name in ("batch", "frames", "labels", "units")}
-    random = np.random.default_rng(0)
-    logits = random.normal(size=(arguments.batch, arguments.frames, arguments.units)).astype(np.float32)
-    labels = random.integers(1, arguments.units, (arguments.batch, arguments.labels)).astype(np.int32)
-    label_lengths = np.full(arguments.batch, arguments.labels, np.int32)
-    frames = np.full(arguments.batch, arguments.frames, np.int32)
-    needed = max(frames_needed(tuple(row)) for row in labels)
+    needed = max(frames_needed(tuple(row)) for row in _arrays(size)[1])
     if arguments.frames < needed:
         raise InputError(
             f"--frames {arguments.frames}: {needed} wanted for {arguments.labels} labels and their repeats"
         )
+    least = FASTER if (arguments.frames, arguments.labels) == (1000, 150) else {}
+    yield from compared("ctc", size, arguments.repeats, least)
 
-    command.load_tensorflow()
+
+def _arrays(size: dict) -> tuple:
+    """Logits, labels, and the lengths of both."""
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(size["batch"], size["frames"], size["units"])).astype(np.float32)
+    labels = random.integers(1, size["units"], (size["batch"], size["labels"])).astype(np.int32)
+    lengths = [np.full(size["batch"], size[name], np.int32) for name in ("labels", "frames")]
+    return logits, labels, *lengths
+
+
+def _pipeline(size: dict):
+    from pipeline.ctc import ctc_loss
+    from pipeline.models.hardware import parts_of
+    from pipeline.models.parts import in_parts
+
+    return _by_keras(size, lambda *arrays: in_parts(parts_of(size["batch"]), ctc_loss, *arrays))
+
+
+def _keras(size: dict):
     import keras
 
-    from pipeline.ctc import ctc_loss
-
-    implementations = {
-        "pipeline": lambda scores: ctc_loss(labels, scores, label_lengths, frames),
-        "keras.ops.ctc_loss": lambda scores: keras.ops.ctc_loss(labels, scores, label_lengths, frames),
-    }
-    functions = {name: _loss_and_gradient(loss) for name, loss in implementations.items()}
-    losses, gradients = functions["pipeline"](logits)
-    for name, function in functions.items():
-        others, other_gradients = function(logits)
-        for values, wanted in ((others, losses), (other_gradients, gradients)):
-            if not np.allclose(values, wanted, rtol=UNALIKE, atol=UNALIKE):
-                apart = np.abs(np.subtract(values, wanted)).max()
-                raise PipelineError(f"ctc: {name} differs from pipeline by {apart:.3g}, so times would not compare")
-    return size, {name: lambda function=function: function(logits)[1].numpy() for name, function in functions.items()}
+    return _by_keras(size, keras.ops.ctc_loss)
 
 
-def _loss_and_gradient(loss_of: Callable) -> Callable:
+def _by_keras(size: dict, loss_of):
     import tensorflow as tf
 
+    logits, labels, label_lengths, frames = _arrays(size)
+
     @tf.function
-    def run(logits):
-        logits = tf.convert_to_tensor(logits)
+    def step(logits):
         with tf.GradientTape() as tape:
             tape.watch(logits)
-            loss = loss_of(logits)
-            total = tf.reduce_sum(loss)
-        return loss, tape.gradient(total, logits)
+            losses = loss_of(labels, logits, label_lengths, frames)
+            total = tf.reduce_sum(losses)
+        return losses, tape.gradient(total, logits)
 
-    return run
+    def build():
+        losses, gradient = step(tf.constant(logits))
+        return lambda: step(tf.constant(logits))[1].numpy(), {"loss": losses, "gradient": gradient}
+
+    return build
+
+
+def _pytorch(size: dict):
+    import torch
+
+    logits, labels, label_lengths, frames = (torch.from_numpy(array) for array in _arrays(size))
+    scores = logits.transpose(0, 1).contiguous().requires_grad_()
+
+    def step():
+        scores.grad = None
+        losses = torch.nn.functional.ctc_loss(
+            scores.log_softmax(-1), labels.long(), frames.long(), label_lengths.long(), reduction="none"
+        )
+        losses.sum().backward()
+        return losses
+
+    def build():
+        losses = step().detach()
+        return step, {"loss": losses, "gradient": scores.grad.transpose(0, 1)}
+
+    return build
+
+
+IMPLEMENTATIONS = {"pipeline": _pipeline, "keras.ops.ctc_loss": _keras, "pytorch": _pytorch}
+ENVIRONMENT = {"pipeline": {"TF_NUM_INTRAOP_THREADS": "1"}}
+"""As scripts/train.py sets it; the peers have their own defaults, all cores."""

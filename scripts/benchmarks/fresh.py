@@ -6,11 +6,11 @@ It prints the audio's transcript; or, with HOURS, what streaming took, as JSON.
 
 import itertools
 import json
-import os
 import statistics
 import sys
 import time
-from pathlib import Path
+
+from benchmarks.memory import resident_megabytes
 
 PACKET_SECONDS = 0.1
 WARM_SECONDS = 60.0
@@ -35,7 +35,7 @@ def _stream(recognizer, audio, hours: float) -> dict:
     begins = itertools.cycle(range(0, len(audio), size))
     for number, begin in enumerate(itertools.islice(begins, packets)):
         if number == warm:
-            early = _megabytes()
+            early = resident_megabytes()
         start = time.perf_counter()
         if recognizer.accept_waveform(audio[begin : begin + size]):
             recognizer.result()
@@ -45,19 +45,8 @@ def _stream(recognizer, audio, hours: float) -> dict:
         "min_ms": min(times),
         "max_ms": max(times),
         "early_mb": early,
-        "end_mb": _megabytes(),
+        "end_mb": resident_megabytes(),
     }
-
-
-def _megabytes() -> float:
-    """Resident now; where the system does not tell, the most so far."""
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 1e6 if sys.platform == "darwin" else most / 1e3
 
 
 if __name__ == "__main__":

@@ -24,13 +24,18 @@ def python(*line) -> str:
     return done.stdout
 
 
+def module_path() -> str:
+    """PYTHONPATH for processes that import this pipeline and its benchmarks."""
+    own = [str(command.ROOT), str(command.ROOT / "scripts")]
+    return os.pathsep.join([*own, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
 @contextlib.contextmanager
 def one_core() -> Iterator[None]:
     """This process and those it starts: one core, and one thread for TensorFlow's operations."""
-    paths = [str(command.ROOT), str(command.ROOT / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])]
     one = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
     before = dict(os.environ)
-    os.environ.update(one, PYTHONPATH=os.pathsep.join(paths))
+    os.environ.update(one, PYTHONPATH=module_path())
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else set()
     if cores:
         os.sched_setaffinity(0, {max(cores)})

@@ -20,6 +20,7 @@ class Row:
         ratio: its time over this pipeline's.
         more: what else there is to tell, by name.
         target: what a value should be at most, by its name.
+        least: what a value should be at least, by its name.
     """
 
     size: dict
@@ -28,6 +29,7 @@ class Row:
     ratio: float
     more: dict[str, float] = field(default_factory=dict)
     target: dict[str, float] = field(default_factory=dict)
+    least: dict[str, float] = field(default_factory=dict)
 
     def values(self) -> dict[str, float]:
         """All that was measured, by name."""
@@ -86,7 +88,8 @@ def print_rows(work: str, found: Iterable[Row], as_json: bool) -> None:
     for row in found:
         if as_json:
             values = {"work": work, "size": row.size, "implementation": row.implementation, **row.values()}
-            print(json.dumps(values | ({"target": row.target} if row.target else {})), flush=True)
+            wanted = {name: limits for name in ("target", "least") if (limits := getattr(row, name))}
+            print(json.dumps(values | wanted), flush=True)
             continue
         if row.size != size:
             size = row.size
@@ -118,6 +121,9 @@ def _verdict(row: Row) -> str:
     said = [
         f"{_heading(name)} at most {most:g}: {'held' if values[name] <= most else 'missed'}"
         for name, most in row.target.items()
+    ] + [
+        f"{_heading(name)} at least {least:g}: {'held' if values[name] >= least else 'missed'}"
+        for name, least in row.least.items()
     ]
     return "  " + ", ".join(said) if said else ""
 

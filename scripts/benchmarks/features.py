@@ -1,0 +1,117 @@
+"""MFCCs of a batch, beside librosa and python_speech_features."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks import sounds
+from benchmarks.peers import compared
+from benchmarks.timing import Row, at_least
+
+EXAMPLE = "python scripts/bench.py features --batch 8 --json"
+TOLERANCES = {"librosa": 1e-5, "python_speech_features": 0.5}
+"""Relative. python_speech_features cuts mel bands at whole frequencies of the transform, so its values are others."""
+FASTER = {"librosa": {"ratio": 2}}
+RATE = 16000
+
+
+def add_options(work) -> None:
+    """Of this work."""
+    work.add_argument("--batch", type=at_least(1), default=16, help="utterances (default: %(default)s)")
+    work.add_argument("--seconds", type=at_least(1), default=5, help="of each utterance (default: %(default)s)")
+    work.add_argument("--repeats", type=at_least(1), default=15, help="timed runs of each (default: %(default)s)")
+
+
+def measured(arguments) -> Iterator[Row]:
+    """20 coefficients of 40 mel bands, 100 frames a second, of audio at 16 kHz; memory is what that needs at most."""
+    size = {"batch": arguments.batch, "seconds": arguments.seconds}
+    for row in compared("features", size, arguments.repeats, FASTER):
+        seconds = size["batch"] * size["seconds"]
+        yield replace(row, more={**row.more, "times_real_time": seconds / row.median_ms * 1000})
+
+
+def _audio(size: dict) -> np.ndarray:
+    """float32 [batch, samples]."""
+    found = np.concatenate(sounds.utterances(RATE))
+    samples = size["batch"] * size["seconds"] * RATE
+    return np.resize(found, samples).reshape(size["batch"], -1)
+
+
+def _features():
+    from pipeline.config import Features
+
+    return Features(sample_rate=RATE, mels=40, coefficients=20)
+
+
+def _pipeline(size: dict):
+    import tensorflow as tf
+
+    from pipeline.features import MFCC
+
+    audio, lengths = _audio(size), np.full(size["batch"], size["seconds"] * RATE, np.int32)
+
+    def build():
+        mfcc = tf.function(MFCC(_features()))
+        values, frames = mfcc(audio, lengths)
+        return lambda: mfcc(audio, lengths)[0].numpy(), {"mfcc": values[:, : frames[0]]}
+
+    return build
+
+
+def _librosa(size: dict):
+    import librosa
+
+    audio, features = _audio(size), _features()
+
+    def run():
+        return [
+            librosa.feature.mfcc(
+                y=one,
+                sr=RATE,
+                n_mfcc=features.coefficients,
+                n_mels=features.mels,
+                n_fft=features.n_fft,
+                win_length=features.window_samples,
+                hop_length=features.hop_samples,
+                fmin=features.low_hz,
+                fmax=features.high_hz,
+                window=features.window,
+                center=False,
+                power=2.0,
+            ).T
+            for one in audio
+        ]
+
+    return lambda: (run, {"mfcc": np.stack(run())})
+
+
+def _python_speech_features(size: dict):
+    import python_speech_features
+
+    audio, features = _audio(size), _features()
+
+    def run():
+        return [
+            python_speech_features.mfcc(
+                one,
+                samplerate=RATE,
+                winlen=features.window_ms / 1000,
+                winstep=features.hop_ms / 1000,
+                numcep=features.coefficients,
+                nfilt=features.mels,
+                nfft=features.n_fft,
+                lowfreq=features.low_hz,
+                preemph=0,
+                ceplifter=0,
+                appendEnergy=False,
+                winfunc=np.hanning,
+            )
+            for one in audio
+        ]
+
+    return lambda: (run, {})
+
+
+IMPLEMENTATIONS = {"pipeline": _pipeline, "librosa": _librosa, "python_speech_features": _python_speech_features}
+ENVIRONMENT = {}

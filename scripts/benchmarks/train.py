@@ -1,0 +1,217 @@
+"""A training step of the network behind the features, beside stock Keras and PyTorch."""
+
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.peers import compared
+from benchmarks.timing import Row, at_least
+
+EXAMPLE = "python scripts/bench.py train --cell lstm --json"
+CELLS = ("simple_rnn", "lstm", "gru")
+SIZES = {"batch": 32, "frames": 300, "features": 39, "layers": 2, "hidden": 256, "units": 30, "labels": 40}
+"""What an option each sets; units are those of the last layer, the blank among them."""
+TOLERANCES = {"pipeline": 0.05, "keras": 1e-3, "pytorch": 1e-3}
+"""From the pipeline in float32. bfloat16 has 8 bits."""
+FASTER = {"simple_rnn": {"pytorch": 1.5, "keras": 4}, "lstm": {"pytorch": 1.5, "keras": 4}, "gru": {"pytorch": 1.3}}
+"""How many times as fast as the peers the pipeline should be, in the sizes above on two cores."""
+
+
+def add_options(work) -> None:
+    """Of this work."""
+    work.add_argument("--cell", choices=CELLS, action="append", help="only this; may be repeated (default: all)")
+    for name, value in SIZES.items():
+        work.add_argument(f"--{name}", type=at_least(1), default=value, help="(default: %(default)s)")
+    work.add_argument("--repeats", type=at_least(1), default=7, help="timed runs of each (default: %(default)s)")
+
+
+def measured(arguments) -> Iterator[Row]:
+    """CTC loss and the gradients of all weights, of random input; memory is what a process needs for it at most."""
+    for cell in arguments.cell or CELLS:
+        size = {"cell": cell, **{name: getattr(arguments, name) for name in SIZES}}
+        wanted = FASTER[cell] if all(size[name] == value for name, value in SIZES.items()) else {}
+        yield from compared(
+            "train", size, arguments.repeats, {name: {"ratio": least} for name, least in wanted.items()}
+        )
+
+
+def _arrays(size: dict) -> dict:
+    """Input and labels, and weights in Keras's order and layout."""
+    random = np.random.default_rng(0)
+    gates, hidden = {"simple_rnn": 1, "lstm": 4, "gru": 3}[size["cell"]], size["hidden"]
+
+    def matrix(rows, columns):
+        return random.uniform(-1, 1, (rows, columns)).astype(np.float32) / np.sqrt(rows).astype(np.float32)
+
+    weights, inputs = [], size["features"]
+    for _ in range(size["layers"]):
+        bias = (2, gates * hidden) if size["cell"] == "gru" else (gates * hidden,)
+        bias = random.uniform(-0.1, 0.1, bias).astype(np.float32)
+        weights += [matrix(inputs, gates * hidden), matrix(hidden, gates * hidden), bias]
+        inputs = hidden
+    weights += [matrix(hidden, size["units"]), np.zeros(size["units"], np.float32)]
+    return {
+        "values": random.normal(size=(size["batch"], size["frames"], size["features"])).astype(np.float32),
+        "labels": random.integers(1, size["units"], (size["batch"], size["labels"])).astype(np.int32),
+        "label_lengths": np.full(size["batch"], size["labels"], np.int32),
+        "frames": np.full(size["batch"], size["frames"], np.int32),
+        "weights": weights,
+    }
+
+
+def _pipeline(size: dict, precision: str):
+    import keras
+    from keras import ops
+
+    from pipeline.ctc import ctc_loss
+    from pipeline.models import hardware
+    from pipeline.models.parts import in_parts
+    from pipeline.models.recurrent import make_cell
+
+    arrays, dtype = _arrays(size), hardware.dtype_policy(precision)
+    parts = hardware.parts_of(size["batch"])
+
+    def build():
+        layers = [make_cell(size["cell"], size["hidden"], False, f"layer_{n}", dtype) for n in range(size["layers"])]
+        head = keras.layers.Dense(size["units"])
+
+        def logits(values):
+            for layer in layers:
+                values = layer(values, training=True)[0]
+            return head(ops.cast(values, "float32"))
+
+        def loss():
+            scores = in_parts(parts, logits, arrays["values"])
+            return in_parts(parts, ctc_loss, arrays["labels"], scores, arrays["label_lengths"], arrays["frames"])
+
+        return _by_keras([*layers, head], logits, loss, arrays)
+
+    return build
+
+
+def _stock_keras(size: dict):
+    import keras
+
+    arrays = _arrays(size)
+    cell = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[size["cell"]]
+
+    def build():
+        layers = [cell(size["hidden"], return_sequences=True) for _ in range(size["layers"])]
+        layers.append(keras.layers.Dense(size["units"]))
+        network = keras.Sequential(layers)
+
+        def loss():
+            scores = network(arrays["values"], training=True)
+            return keras.ops.ctc_loss(arrays["labels"], scores, arrays["label_lengths"], arrays["frames"])
+
+        return _by_keras(layers, network, loss, arrays)
+
+    return build
+
+
+def _by_keras(layers, call, loss, arrays):
+    import keras
+
+    call(arrays["values"][:1, :2])  # creates the weights
+    weights = [weight for layer in layers for weight in layer.weights]
+    for weight, value in zip(weights, arrays["weights"], strict=True):
+        weight.assign(value)
+    if keras.backend.backend() == "jax":
+        return _by_jax(weights, loss)
+    import tensorflow as tf
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            total = tf.reduce_mean(loss())
+        return total, tape.gradient(total, [weight.value for weight in weights])
+
+    return lambda: step()[0].numpy(), _results(*step())
+
+
+def _by_jax(weights, loss):
+    import jax
+    import keras
+
+    def total(values):
+        with keras.StatelessScope(state_mapping=zip(weights, values, strict=True)):
+            return loss().mean()
+
+    step, values = jax.jit(jax.value_and_grad(total)), [weight.value for weight in weights]
+    return lambda: jax.block_until_ready(step(values)), _results(*step(values))
+
+
+def _results(loss, gradients) -> dict:
+    return {"loss": loss, **{f"gradient {number}": gradient for number, gradient in enumerate(gradients)}}
+
+
+def _pytorch(size: dict):
+    import torch
+
+    arrays = _arrays(size)
+    kind = {"simple_rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[size["cell"]]
+    values = torch.from_numpy(arrays["values"]).transpose(0, 1).contiguous()
+    labels, lengths = torch.from_numpy(arrays["labels"]).long(), torch.from_numpy(arrays["label_lengths"]).long()
+    frames = torch.from_numpy(arrays["frames"]).long()
+
+    def build():
+        network = kind(size["features"], size["hidden"], size["layers"])
+        head = torch.nn.Linear(size["hidden"], size["units"])
+        parameters = _to_pytorch(size, network, head, arrays["weights"])
+
+        def step():
+            for parameter in parameters:
+                parameter.grad = None
+            scores = head(network(values)[0]).log_softmax(-1)
+            loss = torch.nn.functional.ctc_loss(scores, labels, frames, lengths, reduction="none").mean()
+            loss.backward()
+            return loss.item()
+
+        return step, _results(step(), _from_pytorch(size, parameters))
+
+    return build
+
+
+def _to_pytorch(size: dict, network, head, weights: list) -> list:
+    """PyTorch's matrices are transposed, all its layers have two biases, and its GRU's gates come in the order r, z."""
+    import torch
+
+    parameters, place = [], iter(weights)
+    with torch.no_grad():
+        for layer in range(size["layers"]):
+            kernel, recurrent, bias = next(place), next(place), next(place)
+            biases = bias if size["cell"] == "gru" else np.stack([bias, np.zeros_like(bias)])
+            named = [f"weight_ih_l{layer}", f"weight_hh_l{layer}", f"bias_ih_l{layer}", f"bias_hh_l{layer}"]
+            for name, value in zip(named, [kernel.T, recurrent.T, *biases], strict=True):
+                parameters.append(getattr(network, name))
+                parameters[-1].copy_(torch.from_numpy(_other_order(size, value).copy()))
+        for parameter, value in ((head.weight, next(place).T), (head.bias, next(place))):
+            parameter.copy_(torch.from_numpy(value.copy()))
+            parameters.append(parameter)
+    return parameters
+
+
+def _from_pytorch(size: dict, parameters: list) -> list:
+    gradients, place = [], iter([parameter.grad.numpy() for parameter in parameters])
+    for _ in range(size["layers"]):
+        kernel, recurrent, *biases = (_other_order(size, next(place)) for _ in range(4))
+        gradients += [kernel.T, recurrent.T, np.stack(biases) if size["cell"] == "gru" else biases[0]]
+    return [*gradients, next(place).T, next(place)]
+
+
+def _other_order(size: dict, values: np.ndarray) -> np.ndarray:
+    if size["cell"] != "gru":
+        return values
+    first, second, third = np.split(values, 3)
+    return np.concatenate([second, first, third])
+
+
+IMPLEMENTATIONS = {
+    "pipeline": functools.partial(_pipeline, precision="auto"),
+    "pipeline, float32": functools.partial(_pipeline, precision="float32"),
+    "keras": _stock_keras,
+    "pytorch": _pytorch,
+}
+ENVIRONMENT = {name: {"TF_NUM_INTRAOP_THREADS": "1"} for name in ("pipeline", "pipeline, float32")}
+"""As scripts/train.py sets it; the peers have their own defaults, all cores."""
