@@ -10,7 +10,7 @@ LARGEST = 1e6
 
 def flaw(samples: np.ndarray) -> str | None:
     """What was wanted and found instead, if some samples are not finite or beyond LARGEST; else None."""
-    bad = np.count_nonzero(~(np.abs(samples) <= LARGEST))
+    bad = np.count_nonzero(~(np.abs(samples, dtype=np.float64) <= LARGEST))
     return f"finite samples wanted, found {bad} that are NaN, infinite or above {LARGEST:g}" if bad else None
 
 
@@ -23,6 +23,8 @@ def as_samples(audio: np.ndarray | bytes) -> np.ndarray:
     Raises:
         InputError: another type or shape, half a sample, or samples that are not finite.
     """
+    if isinstance(audio, memoryview) and audio.format != "B":  # of numbers
+        audio = np.asarray(audio)
     if isinstance(audio, (bytes, bytearray, memoryview)):
         if len(audio) % 2:
             raise InputError(f"audio: whole samples of two bytes wanted, found {len(audio)} bytes")

@@ -3,9 +3,6 @@
 import glob
 from pathlib import Path
 
-TOLD = 5
-"""Bad files whose errors are told; of the others, how many there are."""
-
 
 def find(names: list[str]) -> list[str]:
     """Files as they are named; of a folder the audio files in it, and in its folders; of a pattern what matches.
@@ -43,7 +40,6 @@ def tell_bad(errors: list[str], total: int) -> None:
 
     if not errors:
         return
-    more = [f"and {len(errors) - TOLD} more"] if len(errors) > TOLD else []
     between = " " if len(errors) == 1 else "\n  "
     of = f"{len(errors)} of {total} files:{between}" if total > 1 else ""
-    raise InputError(of + "\n  ".join(errors[:TOLD] + more))
+    raise InputError(of + "\n  ".join(errors))

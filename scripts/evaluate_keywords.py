@@ -38,11 +38,11 @@ def main(arguments) -> None:
     for curve in found:
         if not curve.positives:
             raise InputError(f"{arguments.positives}: utterances with {curve.keyword!r} wanted, found none")
+    if target is not None:
+        _store(arguments.model, found, target)
     _report(found, load_thresholds(arguments.model), arguments.json)
     if arguments.out:
         _save(Path(arguments.out), found)
-    if target is not None:
-        _store(arguments.model, found, target)
 
 
 def _keywords(arguments, units, to_text, positives: list) -> list[str]:

@@ -13,7 +13,7 @@ import decoders
 
 TOGETHER = 8
 """Short files that are scored at once."""
-LONG_SECONDS = 60.0
+LONG_SECONDS = 20.0
 """A longer file is heard in pieces: each utterance by itself, in memory that does not grow with the file."""
 BLOCK_SECONDS = 0.1
 """Of a stream, heard at once."""
@@ -29,8 +29,7 @@ def main(arguments) -> None:
     if arguments.nbest is not None and not arguments.json:
         raise InputError("--nbest: --json wanted too, which shows them")
     files = audio_files.find(arguments.audio)
-    if (arguments.srt or arguments.vtt) and len(files) != 1 and not arguments.out:
-        raise InputError(f"--out FOLDER wanted, for the subtitles of {len(files)} files")
+    _check_subtitles(arguments, files)
     recognizer = decoders.make_recognizer(arguments, endpoints=_endpoints(arguments))
     printer = Printer(arguments, several=len(files) > 1)
     if arguments.microphone:
@@ -46,6 +45,22 @@ def main(arguments) -> None:
                 printer.print(file, *found)
             bar.update()
     audio_files.tell_bad(bad, len(files))
+
+
+def _check_subtitles(arguments, files: list[str]) -> None:
+    """Raises: InputError: there are to be none, or they have no place."""
+    from pipeline.errors import InputError
+
+    if not (arguments.srt or arguments.vtt):
+        if arguments.out:
+            raise InputError("--out: --srt or --vtt wanted too")
+        return
+    if len(files) > 1 and not arguments.out:
+        raise InputError(f"--out FOLDER wanted, for the subtitles of {len(files)} files")
+    by_name = {}
+    for file in files:
+        if by_name.setdefault(Path(file).stem, file) != file:
+            raise InputError(f"--out: files of different names wanted, found {by_name[Path(file).stem]} and {file}")
 
 
 def _endpoints(arguments):
@@ -111,18 +126,19 @@ def _streams(files: list[str], recognizer, printer) -> Iterator[tuple]:
 
 
 def _follow(name: str, blocks: Iterator, recognizer, printer) -> None:
+    """Prints the utterances of a stream when they are over; or, if they are to be printed together, at its end."""
     stream, samples = recognizer.stream(), 0
     try:
         for block in blocks:
             samples += len(block)
-            if stream.accept_waveform(block):
+            if stream.accept_waveform(block) and not printer.prints_wholes:
                 while transcript := stream.result():
                     printer.print(name, transcript, samples / recognizer.sample_rate)
             elif printer.shows_partials:
                 printer.show(stream.partial().text)
     finally:  # Ctrl-C ends a microphone
         last = stream.final()
-        if last.text:
+        if last.text or printer.prints_wholes:
             printer.print(name, last, samples / recognizer.sample_rate)
 
 
@@ -162,6 +178,7 @@ class Printer:
         from pipeline.errors import InputError
 
         self._arguments, self._several = arguments, several
+        self.prints_wholes = arguments.srt or arguments.vtt  # whose lines are numbered from the first to the last
         self.shows_partials = sys.stderr.isatty() and not arguments.json
         if arguments.out:
             try:

@@ -81,6 +81,19 @@ def test_subtitles_are_printed_or_written(folder):
     assert sorted(file.name for file in (folder / "subs").iterdir()) == ["test-0.srt", "test-1.srt"]
 
 
+def test_the_subtitles_of_a_stream_are_those_of_the_file(folder):
+    parts = [soundfile.read(folder / f"test-{number % 4}.wav")[0] for number in range(12)]
+    pause = 1e-3 * np.random.default_rng(0).normal(size=2 * tiny.RATE)
+    soundfile.write(folder / "rows.wav", np.concatenate([s for part in parts for s in (part, pause)]), tiny.RATE)
+    whole, streamed = (
+        run(folder, "transcribe.py", "--model", "exported/tiny", "rows.wav", "--srt", *more)
+        for more in ([], ["--stream"])
+    )
+    assert streamed.stdout == whole.stdout
+    numbers = [int(line) for line in streamed.stdout.splitlines() if line.isdigit()]
+    assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 3
+
+
 def test_a_grammar_answers_with_what_it_can_say(folder):
     (folder / "letters.jsgf").write_text("#JSGF V1.0;\ngrammar letters;\npublic <letters> = abc | ca;\n")
     done = run(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "--grammar", "letters.jsgf", "--json")
@@ -133,6 +146,12 @@ def test_a_split_is_saved_with_its_manifest(folder):
         ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "test-1.wav", "--srt"], "--out FOLDER wanted"),
         ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "--srt", "--out", "test.jsonl"], "folder wanted"),
         ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "--nbest", "2"], "--json wanted too"),
+        ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "--out", "subs"], "--srt or --vtt wanted too"),
+        (
+            "transcribe.py",
+            ["--model", "exported/tiny", "test-0.wav", "./test-0.wav", "--srt", "--out", "subs"],
+            "files of different names wanted, found test-0.wav and ./test-0.wav",
+        ),
         ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "--json", "--nbest", "17"], "1 to 16 wanted"),
         ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "--grammar", "tiny.yaml"], "tiny.yaml"),
         ("transcribe.py", ["--model", "exported/tiny", "test-0.wav", "--lm", "none.arpa"], "none.arpa"),

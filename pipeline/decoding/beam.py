@@ -3,8 +3,9 @@
 import heapq
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
+from typing import Self
 
 import numpy as np
 
@@ -41,6 +42,17 @@ class NBest(Transcript):
     """The best transcript, and `alternatives` of it, the best again among them: (text, score), the best first."""
 
     alternatives: tuple[tuple[str, float], ...]
+
+    def joined(self, other: Self) -> Self:
+        """See `Transcript`; of all pairs of alternatives as many as either has."""
+        pairs = [
+            (f"{text} {after}".strip(), score + further)
+            for text, score in self.alternatives
+            for after, further in other.alternatives
+        ]
+        count = max(len(self.alternatives), len(other.alternatives))
+        best = tuple(sorted(pairs, key=lambda pair: -pair[1])[:count])
+        return replace(super().joined(other), alternatives=best)
 
 
 @dataclass(slots=True, eq=False)

@@ -1,6 +1,7 @@
 """Decoding by a grammar: the best of the sentences that can be said, and how badly even that one fits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -27,6 +28,17 @@ class GrammarTranscript(Transcript):
     rejection: float
     rejected: bool
     nearest: str
+
+    def joined(self, other: Self) -> Self:
+        """See `Transcript`; rejected if either is, and as badly as the worse one. Silence is neither."""
+        if not (self.nearest and other.nearest):
+            return self if self.nearest else other
+        return replace(
+            super().joined(other),
+            rejection=max(self.rejection, other.rejection),
+            rejected=self.rejected or other.rejected,
+            nearest=f"{self.nearest} {other.nearest}",
+        )
 
 
 class GrammarDecoder:

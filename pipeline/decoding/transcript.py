@@ -1,6 +1,7 @@
 """What a decoder gives: text, and its words in time, from the path through the frames that spells them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -26,6 +27,15 @@ class Transcript:
     text: str
     confidence: float
     words: tuple[Word, ...]
+
+    def joined(self, other: Self) -> Self:
+        """This utterance and the one that follows it; one without words changes nothing."""
+        if not (self.text and other.text):
+            return self if self.text else other
+        text = f"{self.text} {other.text}"
+        return replace(
+            self, text=text, confidence=min(self.confidence, other.confidence), words=self.words + other.words
+        )
 
 
 @dataclass(frozen=True)

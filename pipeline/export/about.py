@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.decoding.confidence import Calibration
 from pipeline.errors import InputError
-from pipeline.text import Units
+from pipeline.text import Units, normalize
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class About:
             for number in (about.sample_rate, about.frame_samples, about.first_samples):
                 if not isinstance(number, int) or number < 1:
                     raise ValueError(f"a number of 1 or more wanted, found {number!r}")
+            normalize("", **about.text)
             return about
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{file}: not as this version exports it ({error}); export the model again") from error

@@ -77,8 +77,14 @@ def card(
         cer=metrics["cer"],
         epoch=metrics["epoch"],
         calibration=_calibration(calibration),
-        out=out.as_posix(),
+        out=_shortest(out),
     )
+
+
+def _shortest(path: Path) -> str:
+    """From the working folder, if it lies there: whoever reads the card has other folders above it."""
+    absolute = path.absolute()
+    return (absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else path).as_posix()
 
 
 def _calibration(errors: dict[str, float] | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from pipeline.errors import InputError
+from pipeline.export.serving import save
 from pipeline.models.acoustic import AcousticModel
 from pipeline.models.streaming import StreamingModel
 
@@ -62,10 +63,8 @@ def write_litert(model: AcousticModel, folder: Path) -> None:
 
 
 def _converted(model: AcousticModel, function, quantized: bool) -> bytes:
-    module = tf.Module()
-    module.weights = [variable.value for variable in model.weights]
     with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder, signatures=function)
+        save(model, Path(folder), function)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if quantized:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]  # weights in 8 bits, floats between the operations

@@ -13,7 +13,7 @@ from pipeline.export.calibration import calibrate
 from pipeline.export.card import card
 from pipeline.export.litert import write_litert
 from pipeline.export.onnx import load_tf2onnx, write_onnx
-from pipeline.export.serving import Serving
+from pipeline.export.serving import Serving, save
 from pipeline.text import Units
 from pipeline.training.run import Run
 
@@ -46,9 +46,7 @@ def export(
     beside = out.with_name(out.name + ".part")
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        module = tf.Module()  # of bare variables: Keras's own objects would store every weight a second time
-        module.weights = [variable.value for variable in model.weights]
-        tf.saved_model.save(module, str(beside), signatures=Serving(model, units, calibration).signatures())
+        save(model, beside, Serving(model, units, calibration).signatures())
         _about(settings, units, calibration).save(beside)
         (beside / "assets" / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")
         if litert:

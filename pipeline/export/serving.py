@@ -1,5 +1,7 @@
 """What an exported model can be asked: its signatures."""
 
+from pathlib import Path
+
 import tensorflow as tf
 
 from pipeline.decoding.confidence import SMALLEST, Calibration
@@ -7,10 +9,24 @@ from pipeline.decoding.greedy_graph import greedy_text
 from pipeline.decoding.keywords_graph import spot as find
 from pipeline.models.acoustic import AcousticModel
 from pipeline.models.streaming import StreamingModel
+from pipeline.samples import LARGEST
 from pipeline.text import Units
 
 AUDIO = tf.TensorSpec([None, None], tf.float32, "audio")
 LENGTHS = tf.TensorSpec([None], tf.int32, "lengths")
+
+
+def _finite(audio):
+    """With silence for samples that are NaN, infinite or far too large: one would make NaN of all that follows."""
+    return tf.where(tf.abs(audio) <= LARGEST, audio, 0.0)
+
+
+def save(model: AcousticModel, folder: Path, signatures) -> None:
+    """As a SavedModel, without gradients: an export answers, and learns no more."""
+    module = tf.Module()  # of bare variables: Keras's own objects would store every weight a second time
+    module.weights = [variable.value for variable in model.weights]
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, str(folder), signatures, options)
 
 
 class Serving:
@@ -28,7 +44,7 @@ class Serving:
 
     def _score(self, audio, lengths):
         lengths = tf.clip_by_value(lengths, 0, tf.shape(audio)[1])
-        outputs = self._model({"audio": audio, "lengths": lengths}, training=False)
+        outputs = self._model({"audio": _finite(audio), "lengths": lengths}, training=False)
         return tf.nn.log_softmax(outputs["logits"]), outputs["frames"]
 
     def _log_probs(self):
@@ -74,7 +90,7 @@ class Serving:
 
         @tf.function
         def stream(audio, **state):
-            log_probs, state = streaming.step(audio, state)
+            log_probs, state = streaming.step(_finite(audio), state)
             return {"log_probs": log_probs, **state}
 
         @tf.function

@@ -138,8 +138,8 @@ class Recognizer:
         Raises:
             InputError: a keyword is empty, or has a symbol that is not among the units.
         """
-        if isinstance(keywords, str):
-            raise InputError(f"a list of keywords wanted, found the text {keywords!r}")
+        if isinstance(keywords, str) or not all(isinstance(keyword, str) for keyword in keywords):
+            raise InputError(f"a list of texts, the keywords, wanted, found {keywords!r}")
         keywords = [normalize(keyword, **self.about.text) for keyword in keywords]
         for keyword in keywords:
             labels_of(keyword, self.about.units)

@@ -1,5 +1,6 @@
 """Speech as it comes: partial transcripts, and an utterance's own once it is over."""
 
+import functools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -115,7 +116,7 @@ class Stream:
         last = self._utterance(self._scores(), np.concatenate([*self._heard, np.zeros(0, np.float32)]))
         transcripts = [*self._finished, last]
         self._restart()
-        return _joined(transcripts)
+        return functools.reduce(lambda before, after: before.joined(after), transcripts)
 
     def _hear(self, audio: np.ndarray, look_for_end: bool = True) -> None:
         log_probs, self._state = self._model.step(audio, self._state)
@@ -159,12 +160,3 @@ class Stream:
         begin = self._begin / self._about.sample_rate
         words = [replace(word, start=word.start + begin, end=word.end + begin) for word in transcript.words]
         return replace(transcript, words=tuple(words))
-
-
-def _joined(transcripts: list[Transcript]) -> Transcript:
-    spoken = [transcript for transcript in transcripts if transcript.text] or transcripts[-1:]
-    return Transcript(
-        " ".join(transcript.text for transcript in spoken),
-        min(transcript.confidence for transcript in spoken),
-        tuple(word for transcript in spoken for word in transcript.words),
-    )

@@ -30,6 +30,7 @@ def simple_rnn(inputs, kernel, recurrent_kernel, bias, h):
         float [frames, batch, units], and the state after the last frame: a tuple of h.
     """
     dtype, wide = inputs.dtype, _wide(inputs.dtype)
+    frames, units = tf.shape(inputs)[0], recurrent_kernel.shape[0]
 
     @tf.custom_gradient
     def recur(projected, recurrent, start):
@@ -38,7 +39,7 @@ def simple_rnn(inputs, kernel, recurrent_kernel, bias, h):
             h = tf.cast(tf.tanh(z), dtype)
             return time + 1, h, hs.write(time, h)
 
-        h = _forward(step, projected, (start,), [_array(projected, start)])[-1].stack()
+        h = _forward(step, frames, (start,), [_array(frames, units, dtype)])[-1].stack()
 
         def gradient(dh):
             transposed = tf.transpose(recurrent)
@@ -49,7 +50,7 @@ def simple_rnn(inputs, kernel, recurrent_kernel, bias, h):
                 dz = tf.cast(dz, dtype)
                 return time - 1, dz, dzs.write(time, dz)
 
-            first, dz = _backward(step, projected, (tf.zeros_like(start),), [_array(projected, start)])
+            first, dz = _backward(step, frames, (tf.zeros_like(start),), [_array(frames, units, dtype)])
             dz = dz.stack()
             return dz, _recurrent_gradient(start, h, dz), tf.matmul(first, transposed)
 
@@ -73,7 +74,8 @@ def lstm(inputs, kernel, recurrent_kernel, bias, h, c):
         float [frames, batch, units], and the state after the last frame: a tuple of h and c.
     """
     dtype, wide = inputs.dtype, _wide(inputs.dtype)
-    scale, shift = _one_tanh([True, True, False, True], recurrent_kernel.shape[0], wide)
+    frames, units = tf.shape(inputs)[0], recurrent_kernel.shape[0]
+    scale, shift = _one_tanh([True, True, False, True], units, wide)
     kernel, recurrent_kernel, bias = (weights * tf.cast(scale, dtype) for weights in (kernel, recurrent_kernel, bias))
 
     @tf.custom_gradient
@@ -81,29 +83,28 @@ def lstm(inputs, kernel, recurrent_kernel, bias, h, c):
         def step(time, h, c, hs, cs, tanhs):
             tanh = tf.tanh(_sum(projected[time], tf.matmul(h, recurrent), wide))
             i, f, candidate, o = tf.split(tanh * scale + shift, 4, axis=1)
-            c = f * c + i * candidate
+            cs, c = cs.write(time, c), f * c + i * candidate  # the state before
             h = tf.cast(o * tf.tanh(c), dtype)
-            return time + 1, h, c, hs.write(time, h), cs.write(time + 1, c), tanhs.write(time, tanh)
+            return time + 1, h, c, hs.write(time, h), cs, tanhs.write(time, tanh)
 
-        arrays = [_array(projected, start_h), _array(projected, start_c), _array(projected, projected[0], wide)]
-        arrays[1] = arrays[1].write(0, start_c)
-        _, c_last, hs, cs, tanhs = _forward(step, projected, (start_h, start_c), arrays)
+        arrays = [_array(frames, units, dtype), _array(frames, units, wide), _array(frames, 4 * units, wide)]
+        _, c_last, hs, cs, tanhs = _forward(step, frames, (start_h, start_c), arrays)
         h = hs.stack()
 
         def gradient(dh, dc_last):
             transposed = tf.transpose(recurrent)
 
-            def step(time, dz, dc, dzs):
-                tanh, tanh_c = tanhs.read(time), tf.tanh(cs.read(time + 1))
+            def step(time, dz, dc, c, dzs):
+                tanh, tanh_c, c_before = tanhs.read(time), tf.tanh(c), cs.read(time)
                 i, f, candidate, o = tf.split(tanh * scale + shift, 4, axis=1)
                 into_h = _sum(dh[time], tf.matmul(dz, transposed), wide)
                 dc = dc + into_h * o * (1 - tanh_c * tanh_c)
-                parts = [dc * candidate, dc * cs.read(time), dc * i, into_h * tanh_c]
+                parts = [dc * candidate, dc * c_before, dc * i, into_h * tanh_c]
                 dz = tf.cast(tf.concat(parts, axis=1) * (scale - scale * tanh * tanh), dtype)
-                return time - 1, dz, dc * f, dzs.write(time, dz)
+                return time - 1, dz, dc * f, c_before, dzs.write(time, dz)
 
-            start = tf.zeros_like(projected[0]), dc_last
-            first, dc, dz = _backward(step, projected, start, [_array(projected, projected[0])])
+            start = tf.tile(tf.zeros_like(start_h), [1, 4]), dc_last, c_last
+            first, dc, _, dz = _backward(step, frames, start, [_array(frames, 4 * units, dtype)])
             dz = dz.stack()
             return dz, _recurrent_gradient(start_h, h, dz), tf.matmul(first, transposed), dc
 
@@ -127,7 +128,8 @@ def gru(inputs, kernel, recurrent_kernel, bias, h):
     Returns:
         float [frames, batch, units], and the state after the last frame: a tuple of h.
     """
-    dtype, wide, units = inputs.dtype, _wide(inputs.dtype), recurrent_kernel.shape[0]
+    dtype, wide = inputs.dtype, _wide(inputs.dtype)
+    frames, units = tf.shape(inputs)[0], recurrent_kernel.shape[0]
     scale, shift = _one_tanh([True, True], units, wide)
     both = tf.cast(tf.concat([scale, tf.ones([units], wide)], 0), dtype)
     kernel, recurrent_kernel, bias = (weights * both for weights in (kernel, recurrent_kernel, bias))
@@ -140,44 +142,44 @@ def gru(inputs, kernel, recurrent_kernel, bias, h):
 
         def step(time, h, hs, tanhs, inners, candidates):
             gates_x, candidate_x = tf.split(tf.cast(projected[time], wide), [2 * units, units], axis=1)
-            gates_h, inner = tf.split(tf.cast(tf.matmul(h, recurrent), wide), [2 * units, units], axis=1)
+            from_h = tf.cast(tf.matmul(tf.cast(h, dtype), recurrent), wide)
+            gates_h, inner = tf.split(from_h, [2 * units, units], axis=1)
             tanh, inner = tf.tanh(gates_x + gates_h), inner + inner_bias
             z, r = tf.split(tanh * scale + shift, 2, axis=1)
             candidate = tf.tanh(candidate_x + r * inner)
-            h = tf.cast(candidate + z * (tf.cast(h, wide) - candidate), dtype)
+            h = candidate + z * (h - candidate)
             arrays = tanhs.write(time, tanh), inners.write(time, inner), candidates.write(time, candidate)
-            return time + 1, h, hs.write(time + 1, h), *arrays
+            return time + 1, h, hs.write(time, tf.cast(h, dtype)), *arrays
 
-        arrays = [_array(projected, start).write(0, start), *(_array(projected, start, wide) for _ in range(3))]
-        arrays[1] = _array(projected, projected[0, :, : 2 * units], wide)
-        _, hs, tanhs, inners, candidates = _forward(step, projected, (start,), arrays)
+        arrays = [_array(frames, units, dtype), *(_array(frames, each * units, wide) for each in (2, 1, 1))]
+        _, hs, tanhs, inners, candidates = _forward(step, frames, (tf.cast(start, wide),), arrays)
         h = hs.stack()
 
         def gradient(dh):
-            transposed = tf.transpose(recurrent)
+            transposed, h_before = tf.transpose(recurrent), tf.concat([start[None], h[:-1]], axis=0)
 
             def step(time, dh_next, d_inner, dzs, d_inners):
                 tanh, inner, candidate = tanhs.read(time), inners.read(time), candidates.read(time)
                 z, r = tf.split(tanh * scale + shift, 2, axis=1)
-                into_h = tf.cast(dh[time + 1], wide) + dh_next + tf.cast(tf.matmul(d_inner, transposed), wide)
+                into_h = tf.cast(dh[time], wide) + dh_next + tf.cast(tf.matmul(d_inner, transposed), wide)
                 d_candidate = into_h * (1 - z) * (1 - candidate * candidate)
-                gates = [into_h * (tf.cast(h[time], wide) - candidate), d_candidate * inner]
+                gates = [into_h * (tf.cast(h_before[time], wide) - candidate), d_candidate * inner]
                 d_gates = tf.concat(gates, axis=1) * (scale - scale * tanh * tanh)
                 dz = tf.cast(tf.concat([d_gates, d_candidate], axis=1), dtype)
                 d_inner = tf.cast(tf.concat([d_gates, d_candidate * r], axis=1), dtype)
                 return time - 1, into_h * z, d_inner, dzs.write(time, dz), d_inners.write(time, d_inner)
 
-            start_values = tf.zeros_like(start, wide), tf.zeros_like(projected[0])
-            arrays = [_array(projected, projected[0]) for _ in range(2)]
-            dh_first, first, dz, d_inner = _backward(step, projected, start_values, arrays)
+            nothing = tf.zeros_like(start, wide), tf.tile(tf.zeros_like(start), [1, 3])
+            arrays = [_array(frames, 3 * units, dtype) for _ in range(2)]
+            dh_first, first, dz, d_inner = _backward(step, frames, nothing, arrays)
             dz, d_inner = dz.stack(), d_inner.stack()
-            d_start = dh[0] + tf.cast(dh_first, dtype) + tf.matmul(first, transposed)
-            return dz, _product_gradient(h[:-1], d_inner), _column_sums(d_inner)[2 * units :], d_start
+            d_start = tf.cast(dh_first, dtype) + tf.matmul(first, transposed)
+            return dz, _product_gradient(h_before, d_inner), _column_sums(d_inner)[2 * units :], d_start
 
         return h, gradient
 
     projected, recurrent_kernel = _projected(inputs, kernel, input_bias), tf.convert_to_tensor(recurrent_kernel)
-    outputs = recur(projected, recurrent_kernel, bias[1, 2 * units :], h)[1:]
+    outputs = recur(projected, recurrent_kernel, bias[1, 2 * units :], h)
     return outputs, (outputs[-1],)
 
 
@@ -214,19 +216,17 @@ def _column_sums(values):
     return tf.matmul(tf.ones([1, tf.shape(values)[0]], values.dtype), values)[0]
 
 
-def _array(projected, like, dtype=None):
-    """For a tensor of that shape for each frame, and one more."""
-    frames = tf.shape(projected)[0]
-    return tf.TensorArray(dtype or like.dtype, frames, True, clear_after_read=False, element_shape=like.shape)
+def _array(frames, columns: int, dtype):
+    """For a tensor [batch, columns] of each frame."""
+    return tf.TensorArray(dtype, frames, clear_after_read=False, element_shape=[None, columns])
 
 
-def _forward(step, projected, start, arrays):
-    frames = tf.shape(projected)[0]
+def _forward(step, frames, start, arrays):
     return tf.while_loop(lambda time, *_: time < frames, step, (0, *start, *arrays))[1:]
 
 
-def _backward(step, projected, start, arrays):
-    return tf.while_loop(lambda time, *_: time >= 0, step, (tf.shape(projected)[0] - 1, *start, *arrays))[1:]
+def _backward(step, frames, start, arrays):
+    return tf.while_loop(lambda time, *_: time >= 0, step, (frames - 1, *start, *arrays))[1:]
 
 
 def _recurrent_gradient(start, outputs, dz):

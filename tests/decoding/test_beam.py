@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.decoding.arpa import Ngrams
-from pipeline.decoding.beam import BeamDecoder
+from pipeline.decoding.beam import BeamDecoder, NBest
 from pipeline.decoding.greedy import greedy
 from pipeline.decoding.language_model import BackoffModel
 from pipeline.decoding.transcript import Transcript
@@ -228,3 +228,11 @@ def test_settings_that_cannot_be_are_told(settings, message):
 def test_a_word_without_a_unit_is_no_hotword():
     with pytest.raises(InputError, match="cannot spell 'b'"):
         BeamDecoder(WORDS, 0.03, hotwords=["a b"])
+
+
+def test_alternatives_of_two_utterances_are_the_best_pairs():
+    first = NBest("a b", 0.9, (), (("a b", -1.0), ("a", -2.0), ("", -5.0)))
+    second = NBest("b", 0.8, (), (("b", -1.0), ("ab", -1.5)))
+    joined = first.joined(second)
+    assert (joined.text, joined.confidence) == ("a b b", 0.8)
+    assert joined.alternatives == (("a b b", -2.0), ("a b ab", -2.5), ("a b", -3.0))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.decoding.grammar import GrammarDecoder
+from pipeline.decoding.grammar import GrammarDecoder, GrammarTranscript
 from pipeline.decoding.greedy import greedy
 from pipeline.decoding.jsgf import load_grammar, parse_grammar
 from pipeline.errors import InputError
@@ -175,3 +175,12 @@ def test_a_spoken_order_is_found_among_all_orders():
     slip = spoken(units, "can i get an iced koffee with a bit of milk", posterior=0.6)
     assert decoder.decode(slip).text == "can i get an iced coffee with a bit of milk"
     assert decoder.decode(spoken(units, "the quick brown fox jumps over the lazy dog")).rejected
+
+
+def test_sentences_one_after_the_other_are_rejected_if_one_is():
+    said = GrammarTranscript("a", 0.9, (), rejection=0.1, rejected=False, nearest="a")
+    unlike = GrammarTranscript("", 0.4, (), rejection=0.6, rejected=True, nearest="b")
+    silence = GrammarTranscript("", 0.0, (), rejection=1.0, rejected=True, nearest="")
+    assert said.joined(silence) == said == silence.joined(said)
+    joined = said.joined(unlike)
+    assert (joined.text, joined.nearest, joined.rejected, joined.rejection) == ("a", "a b", True, 0.6)

@@ -122,6 +122,18 @@ def test_very_short_audio_has_a_transcript(exported, samples):
     assert served["text"].numpy().tolist() == [b""]
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
+def test_samples_that_are_no_numbers_are_silence(exported, speech, bad):
+    model, audio = tf.saved_model.load(str(exported[1])), speech[0].copy()
+    silent = audio.copy()
+    audio[0, 700:900], silent[0, 700:900] = bad, 0
+    inputs = [{"audio": tf.constant(each), "lengths": tf.constant(speech[1])} for each in (audio, silent)]
+    for name, more in (("serving_default", {}), ("log_probs", {}), ("spot", {"keywords": tf.constant(["a", "abc"])})):
+        found, wanted = (model.signatures[name](**each, **more) for each in inputs)
+        for key, values in wanted.items():
+            assert np.array_equal(found[key].numpy(), values.numpy()), (name, key)
+
+
 def test_lengths_beyond_the_audio_are_those_of_the_audio(exported, speech):
     _, out, _ = exported
     audio, _ = speech

@@ -1,3 +1,4 @@
+import json
 import shutil
 import tracemalloc
 
@@ -112,6 +113,8 @@ def test_bytes_and_integers_are_heard_as_floats_are(recognizer, speech):
     integers = np.round(speech * 32767).astype(np.int16)
     assert recognizer.transcribe(integers.astype("<i2").tobytes()) == recognizer.transcribe(integers)
     assert recognizer.transcribe(integers).text == recognizer.transcribe(speech).text
+    assert recognizer.transcribe(memoryview(integers)) == recognizer.transcribe(integers)
+    assert recognizer.transcribe(memoryview(speech.astype(np.float32))) == recognizer.transcribe(speech)
 
 
 def test_company_does_not_change_a_transcript(recognizer, speech):
@@ -142,8 +145,9 @@ def test_keywords_are_found_where_they_are(recognizer, speech):
         assert 0 <= detection.score <= 1
         assert 0 <= detection.start < detection.end <= len(speech) / tiny.RATE
     assert recognizer.spot(speech, []) == []
-    with pytest.raises(InputError, match="a list of keywords wanted, found the text 'abc'"):
-        recognizer.spot(speech, "abc")
+    for keywords in ("abc", [5], [b"abc"]):
+        with pytest.raises(InputError, match="a list of texts, the keywords, wanted"):
+            recognizer.spot(speech, keywords)
 
 
 @pytest.mark.parametrize("keyword", ["", "  ", "xylophone"])
@@ -179,6 +183,7 @@ def test_any_bytes_are_heard_or_refused(recognizer, packets):
         np.zeros(9, int),
         np.full(9, np.nan),
         np.full(9, 1e30),
+        np.full(9, np.inf, np.float16),
         [1, 2, 3],
         np.array(["a"]),
         np.zeros((3, 2, 1)),
@@ -249,6 +254,11 @@ def test_a_damaged_export_is_named(exported, tmp_path):
     (tmp_path / "out" / "saved_model.pb").write_bytes(b"damaged")
     with pytest.raises(InputError, match="damaged export"):
         Recognizer(tmp_path / "out")
+    about = json.loads((tmp_path / "out" / "assets" / "model.json").read_text())
+    for text in (None, {"lower": True}, {"remove": 5}):
+        (tmp_path / "out" / "assets" / "model.json").write_text(json.dumps({**about, "text": text}))
+        with pytest.raises(InputError, match=r"model\.json: not as this version exports it"):
+            Recognizer(tmp_path / "out")
     (tmp_path / "out" / "assets" / "model.json").write_text('{"sample_rate": 8000}')
     with pytest.raises(InputError, match=r"model\.json: not as this version exports it"):
         Recognizer(tmp_path / "out")

@@ -15,7 +15,10 @@ UNITS = 8
 
 def pair(cell):
     """This pipeline's layer and Keras's, of the same weights, biases among them."""
-    ours, theirs = make_cell(cell, UNITS, False, "ours", "float32"), LAYERS[cell](UNITS, return_sequences=True, return_state=True)
+    ours, theirs = (
+        make_cell(cell, UNITS, False, "ours", "float32"),
+        LAYERS[cell](UNITS, return_sequences=True, return_state=True),
+    )
     random = np.random.default_rng(1)
     for layer in (ours, theirs):
         layer.build((None, None, 5))
