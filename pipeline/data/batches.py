@@ -28,12 +28,19 @@ class Batches:
         settings: the whole configuration.
         skipped: where utterances go that cannot be read.
         training: shuffle and augment; without it the order is by length and epochs are alike.
+        few_shapes: pad to one of a few sizes, for a compiler that starts anew at each.
     """
 
     def __init__(
-        self, examples: Callable[[int], list[Example]], settings: Config, skipped: Skipped, training: bool = False
+        self,
+        examples: Callable[[int], list[Example]],
+        settings: Config,
+        skipped: Skipped,
+        training: bool = False,
+        few_shapes: bool = False,
     ):
-        self._examples, self._settings, self._skipped, self._training = examples, settings, skipped, training
+        self._examples, self._settings, self._skipped = examples, settings, skipped
+        self._training, self._few_shapes = training, few_shapes
         self.epoch = 0
         """The epoch that the next iteration is of."""
         self.delivered: list[tuple[list[Example], float]] = []
@@ -70,7 +77,7 @@ class Batches:
                     examples.append(example)
                     waveforms.append(audio)
             if examples:
-                yield examples, _pad(waveforms, examples)
+                yield examples, _pad(waveforms, examples, self._few_shapes)
 
     def __iter__(self) -> Iterator[Batch]:
         delivered = self.delivered = []  # its own list, should an earlier iteration still be under way in a thread
@@ -97,13 +104,22 @@ class Batches:
         return audio if unlearnable(example.labels, len(changed), self._settings) else changed
 
 
-def _pad(waveforms: list[np.ndarray], examples: list[Example]) -> Batch:
+def _pad(waveforms: list[np.ndarray], examples: list[Example], few_shapes: bool) -> Batch:
+    def size(longest: int) -> int:
+        return _size_among_few(longest) if few_shapes else longest
+
     lengths = np.array([len(waveform) for waveform in waveforms], np.int32)
-    audio = np.zeros((len(waveforms), lengths.max()), np.float32)
+    audio = np.zeros((len(waveforms), size(lengths.max())), np.float32)
     for row, waveform in zip(audio, waveforms, strict=True):
         row[: len(waveform)] = waveform
     label_lengths = np.array([len(example.labels) for example in examples], np.int32)
-    labels = np.zeros((len(examples), max(1, label_lengths.max())), np.int32)
+    labels = np.zeros((len(examples), size(max(1, label_lengths.max()))), np.int32)
     for row, example in zip(labels, examples, strict=True):
         row[: len(example.labels)] = example.labels
     return {"audio": audio, "lengths": lengths}, {"labels": labels, "label_lengths": label_lengths}
+
+
+def _size_among_few(size: int) -> int:
+    """The next size of which there are eight an octave: at most an eighth more."""
+    step = 2 ** max(0, (int(size) - 1).bit_length() - 4)
+    return -(-int(size) // step) * step

@@ -21,12 +21,13 @@ class Splits:
     skipped: Skipped
 
 
-def load_splits(settings: Config, units: Units | None = None) -> Splits:
+def load_splits(settings: Config, units: Units | None = None, few_shapes: bool = False) -> Splits:
     """Reads all sources, and finds what cannot be learnt from before any training.
 
     Args:
         settings: the whole configuration.
         units: those of a run that goes on; default: as configured, or all that the training transcripts need.
+        few_shapes: see `Batches`.
 
     Raises:
         InputError: a source cannot be read, a speaker is in two splits, or nothing can be learnt from.
@@ -45,7 +46,7 @@ def load_splits(settings: Config, units: Units | None = None) -> Splits:
     batches = {}
     for split in ("train", "valid"):
         examples = _examples(read[split], settings, units, skipped)
-        batches[split] = Batches(examples, settings, skipped, training=split == "train")
+        batches[split] = Batches(examples, settings, skipped, split == "train", few_shapes)
         found = examples(0)
         seconds = sum(example.utterance.samples for example in found) / settings.features.sample_rate
         log.info("%s: %d utterances, %.1f minutes", split, len(found), seconds / 60)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from pipeline.config import Config
@@ -17,6 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation.error_rate import error_rates
 from pipeline.inspection.tensorboard import TensorBoardLog
 from pipeline.text import Units
+from pipeline.training.backend import bring_up_to_date, compiled
 from pipeline.training.checkpoint import load_checkpoint, save_checkpoint
 from pipeline.training.run import Run, write_json
 
@@ -55,6 +55,7 @@ class Vitals(keras.callbacks.Callback):
         self._epoch, self._norms, self._begin = epoch, [], time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
+        bring_up_to_date(self.model)
         norm = float(self.model.optimizer.gradient_norm)
         self._norms.append(norm)
         for name, value in (("loss", float(logs["loss"])), ("gradient's norm", norm)):
@@ -90,7 +91,9 @@ class Validation(keras.callbacks.Callback):
         self._batches, self._units, self._settings = batches, units, settings
         self.references: list[str] = []
         self.hypotheses: list[str] = []
-        self._step = tf.function(self._score, reduce_retracing=True)
+
+    def on_train_begin(self, logs=None):
+        self._step = compiled(self.model, self._score)
 
     def on_epoch_end(self, epoch, logs=None):
         with self.model.optimizer.averaged():
@@ -104,9 +107,9 @@ class Validation(keras.callbacks.Callback):
         nats, self.references, self.hypotheses = [], [], []
         frame_seconds = self._settings.features.frame_seconds
         for examples, (inputs, labels) in self._batches.of_epoch(0):
-            log_probs, frames, losses = self._step(inputs, labels)
-            nats.extend(losses.numpy())
-            for example, scores, count in zip(examples, log_probs.numpy(), frames.numpy(), strict=True):
+            log_probs, frames, losses = map(ops.convert_to_numpy, self._step(inputs, labels))
+            nats.extend(losses)
+            for example, scores, count in zip(examples, log_probs, frames, strict=True):
                 heard = greedy(scores[:count], self._units, frame_seconds)
                 self.references.append(self._units.without_others(example.text))
                 self.hypotheses.append(heard.text)

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 from pipeline.config import Config
 from pipeline.data.batches import Batches
@@ -16,6 +17,7 @@ from pipeline.errors import PipelineError
 from pipeline.models.acoustic import AcousticModel
 from pipeline.models.recurrent import cell_named
 from pipeline.text import Units
+from pipeline.training.backend import compiled, is_jax, make_deterministic
 from pipeline.training.callbacks import EpochOrder, Keeper, Validation, Vitals
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.run import Run
@@ -49,15 +51,16 @@ def train(
     run = Run(folder)
     run.prepare(settings)
     keras.utils.set_random_seed(settings.seed)
-    tf.config.experimental.enable_op_determinism()
-    splits = load_splits(settings, Units.load(run.units) if run.last.exists() else None)
+    make_deterministic()
+    splits = load_splits(settings, Units.load(run.units) if run.last.exists() else None, few_shapes=is_jax())
     splits.skipped.save(run.skipped)
     splits.units.save(run.units)
 
     model = AcousticModel(settings, len(splits.units))
     optimizer = make_optimizer(settings.training, splits.train.count())
     optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, jit_compile=False)
+    # TensorFlow's compiler makes recurrent layers slower, and would compile anew for every length of a batch.
+    model.compile(optimizer=optimizer, jit_compile=is_jax())
     validation = Validation(splits.valid, splits.units, settings)
     keeper = Keeper(run, settings, validation, on_epoch)
     if run.last.exists():
@@ -89,12 +92,12 @@ def _dataset(batches: Batches) -> tf.data.Dataset:
 
 def statistics(model: AcousticModel, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance float64 [coefficients] of the training data's MFCCs, as they are without augmentation."""
-    mfcc = tf.function(model.mfcc, reduce_retracing=True)
+    mfcc = compiled(model, model.mfcc)
     count, total, squares = 0, 0.0, 0.0
     for _, (inputs, _) in batches.of_epoch(0, augment=False):
         values, frames = mfcc(inputs["audio"], inputs["lengths"])  # zero past an utterance's frames
-        values = values.numpy().astype(np.float64)
-        count += int(frames.numpy().sum())
+        values = ops.convert_to_numpy(values).astype(np.float64)
+        count += int(ops.convert_to_numpy(frames).sum())
         total = total + values.sum(axis=(0, 1))
         squares = squares + (values**2).sum(axis=(0, 1))
     if not count:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import audio_files
 import command
 import numpy as np
 
@@ -205,8 +206,6 @@ class _Bench:
 
 
 def _load(names: list[str], rate: int) -> list[np.ndarray]:
-    from transcribe import find_files
-
     from benchmarks import sounds
     from pipeline.audio import load_audio
     from pipeline.errors import InputError
@@ -214,7 +213,7 @@ def _load(names: list[str], rate: int) -> list[np.ndarray]:
     if not names:
         say("audio: made-up sounds without words; a recognizer may take longer for speech")
         return sounds.utterances(rate)
-    found = [(file, load_audio(file, rate)) for file in find_files(names)]
+    found = [(file, load_audio(file, rate)) for file in audio_files.find(names)]
     for file, audio in found:
         if len(audio) < PACKET_SECONDS * rate:
             raise InputError(f"{file}: {PACKET_SECONDS} s or more wanted, found {len(audio) / rate:.3f} s")

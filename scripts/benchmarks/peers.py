@@ -112,7 +112,7 @@ def compared(work: str, size: dict, repeats: int, least: dict[str, dict[str, flo
                     say(f"left out: {name} ({missing})")
                     workers.remove(worker)
                     worker.close()
-            _check(work, workers, module.TOLERANCES)
+            check(work, workers, module.TOLERANCES)
             say_load()
             times: Times = {worker.name: [] for worker in workers}
             for _ in range(repeats):
@@ -129,7 +129,8 @@ def compared(work: str, size: dict, repeats: int, least: dict[str, dict[str, flo
         yield replace(row, more=more, least=least.get(row.implementation, {}))
 
 
-def _check(work: str, workers: list[Worker], tolerances: dict[str, float]) -> None:
+def check(work: str, workers: list[Worker], tolerances: dict[str, float]) -> None:
+    """Raises: PipelineError: results of implementations are too far apart; see `compared`."""
     from pipeline.errors import PipelineError
 
     reference = next(worker for worker in workers if worker.name not in tolerances)

@@ -78,3 +78,50 @@ def test_cudnn_stands_in_on_a_gpu_but_not_in_exports(cell, monkeypatch):
     assert type(layer) is (recurrent._CudnnSimpleRNN if cell == "simple_rnn" else LAYERS[cell]) is not by_hand
     assert cell == "simple_rnn" or layer.use_cudnn == "auto"
     assert type(make_cell(cell, UNITS, True, "layer")) is by_hand
+
+
+@pytest.mark.parametrize("cell", LAYERS)
+def test_products_in_bfloat16_are_near_and_of_training_alone(cell):
+    random = np.random.default_rng(0)
+    values = random.normal(size=(4, 40, 5)).astype(np.float32)
+    layer = make_cell(cell, UNITS, False, "layer", "mixed_bfloat16")
+    exact = make_cell(cell, UNITS, False, "exact")
+    for each in (layer, exact):
+        each.build((None, None, 5))
+    for weight, other in zip(layer.weights, exact.weights, strict=True):
+        other.assign(weight)
+    assert all(weight.dtype == "float32" for weight in layer.weights)
+    np.testing.assert_array_equal(layer(values)[0], exact(values)[0])
+    found = []
+    for each in (layer, exact):
+        with tf.GradientTape() as tape:
+            outputs = tf.cast(each(values, training=True)[0], tf.float32)
+            loss = tf.reduce_sum(outputs * outputs)
+        found.append([outputs, *tape.gradient(loss, [weight.value for weight in each.weights])])
+    for one, other in zip(*found, strict=True):
+        apart = float(tf.norm(one - other) / tf.norm(other))
+        assert 0 < apart < 0.03
+
+
+def test_the_gradient_of_a_bias_over_many_frames_is_summed_well_in_bfloat16():
+    values = np.ones((8, 600, 5), np.float32)
+    layer = make_cell("simple_rnn", UNITS, False, "layer", "mixed_bfloat16")
+    layer.build((None, None, 5))
+    layer.cell.kernel.assign(np.zeros((5, UNITS)))
+    layer.cell.recurrent_kernel.assign(np.zeros((UNITS, UNITS)))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.cast(layer(values, training=True)[0], tf.float32))
+    gradient = tape.gradient(loss, layer.cell.bias.value)
+    np.testing.assert_allclose(gradient, 8 * 600, rtol=0.01)
+
+
+def test_cudnn_has_the_weights_in_its_order():
+    from pipeline.models import cudnn
+
+    with tf.Graph().as_default() as graph:  # nothing runs without a GPU
+        arguments = [tf.ones([7, 3, 5]), tf.ones([5, UNITS]), tf.ones([UNITS, UNITS]), tf.ones([UNITS])]
+        outputs, (last,) = cudnn.simple_rnn(*arguments, tf.ones([3, UNITS]))
+        assert outputs.shape.rank == 3 and last.shape.rank == 2
+        operation = next(each for each in graph.get_operations() if each.type == "CudnnRNNV3")
+        assert operation.get_attr("rnn_mode") == b"rnn_tanh" and operation.get_attr("time_major")
+        assert operation.inputs[3].shape == [5 * UNITS + UNITS * UNITS + 2 * UNITS]
