@@ -80,22 +80,22 @@ def lstm(inputs, kernel, recurrent_kernel, bias, h, c):
 
     @tf.custom_gradient
     def recur(projected, recurrent, start_h, start_c):
-        def step(time, h, c, hs, cs, tanhs):
-            tanh = tf.tanh(_sum(projected[time], tf.matmul(h, recurrent), wide))
-            i, f, candidate, o = tf.split(tanh * scale + shift, 4, axis=1)
+        def step(time, h, c, hs, cs, zs):
+            z = _sum(projected[time], tf.matmul(h, recurrent), wide)
+            i, f, candidate, o = tf.split(tf.tanh(z) * scale + shift, 4, axis=1)
             cs, c = cs.write(time, c), f * c + i * candidate  # the state before
             h = tf.cast(o * tf.tanh(c), dtype)
-            return time + 1, h, c, hs.write(time, h), cs, tanhs.write(time, tanh)
+            return time + 1, h, c, hs.write(time, h), cs, zs.write(time, tf.cast(z, dtype))
 
-        arrays = [_array(frames, units, dtype), _array(frames, units, wide), _array(frames, 4 * units, wide)]
-        _, c_last, hs, cs, tanhs = _forward(step, frames, (start_h, start_c), arrays)
+        arrays = [_array(frames, units, dtype), _array(frames, units, wide), _array(frames, 4 * units, dtype)]
+        _, c_last, hs, cs, zs = _forward(step, frames, (start_h, start_c), arrays)
         h = hs.stack()
 
         def gradient(dh, dc_last):
             transposed = tf.transpose(recurrent)
 
             def step(time, dz, dc, c, dzs):
-                tanh, tanh_c, c_before = tanhs.read(time), tf.tanh(c), cs.read(time)
+                tanh, tanh_c, c_before = tf.tanh(tf.cast(zs.read(time), wide)), tf.tanh(c), cs.read(time)
                 i, f, candidate, o = tf.split(tanh * scale + shift, 4, axis=1)
                 into_h = _sum(dh[time], tf.matmul(dz, transposed), wide)
                 dc = dc + into_h * o * (1 - tanh_c * tanh_c)

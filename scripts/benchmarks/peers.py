@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,7 +84,9 @@ class Worker:
         return line.strip()
 
 
-def compared(work: str, size: dict, repeats: int, least: dict[str, dict[str, float]]) -> Iterator[Row]:
+def compared(
+    work: str, size: dict, repeats: int, least: dict[str, dict[str, float]], without: Collection[str] = ()
+) -> Iterator[Row]:
     """Rows of the implementations that are installed, which take turns; their results agree.
 
     Args:
@@ -96,6 +98,7 @@ def compared(work: str, size: dict, repeats: int, least: dict[str, dict[str, flo
         size: of the work.
         repeats: runs of each.
         least: by implementation, what a value should be at least.
+        without: implementations that are not run; what has no tolerance may be among them, and nothing is checked then.
 
     Raises:
         PipelineError: results differ, or a process fails.
@@ -104,7 +107,7 @@ def compared(work: str, size: dict, repeats: int, least: dict[str, dict[str, flo
     workers = []
     with tempfile.TemporaryDirectory() as folder:
         try:
-            for name in module.IMPLEMENTATIONS:
+            for name in (name for name in module.IMPLEMENTATIONS if name not in without):
                 worker = Worker(work, name, size, Path(folder), module.ENVIRONMENT.get(name, {}))
                 workers.append(worker)
                 missing = worker.ready()  # one after the other, so that none is in another's way
@@ -133,7 +136,9 @@ def check(work: str, workers: list[Worker], tolerances: dict[str, float]) -> Non
     """Raises: PipelineError: results of implementations are too far apart; see `compared`."""
     from pipeline.errors import PipelineError
 
-    reference = next(worker for worker in workers if worker.name not in tolerances)
+    reference = next((worker for worker in workers if worker.name not in tolerances), None)
+    if reference is None:
+        return
     wanted = reference.results()
     for worker in workers:
         for name, values in worker.results().items():

@@ -20,17 +20,26 @@ FASTER = {"simple_rnn": {"pytorch": 1.5, "keras": 4}, "lstm": {"pytorch": 1.5, "
 
 def add_options(work) -> None:
     """Of this work."""
+    add_size_options(work)
+    work.add_argument("--repeats", type=at_least(1), default=7, help="timed runs of each (default: %(default)s)")
+
+
+def add_size_options(work) -> None:
+    """Of this work, and others that take the same."""
     work.add_argument("--cell", choices=CELLS, action="append", help="only this; may be repeated (default: all)")
     for name, value in SIZES.items():
         work.add_argument(f"--{name}", type=at_least(1), default=value, help="(default: %(default)s)")
-    work.add_argument("--repeats", type=at_least(1), default=7, help="timed runs of each (default: %(default)s)")
+
+
+def sizes(arguments) -> list[dict]:
+    """That the options ask for, one a cell."""
+    return [{"cell": cell, **{name: getattr(arguments, name) for name in SIZES}} for cell in arguments.cell or CELLS]
 
 
 def measured(arguments) -> Iterator[Row]:
     """CTC loss and the gradients of all weights, of random input; memory is what a process needs for it at most."""
-    for cell in arguments.cell or CELLS:
-        size = {"cell": cell, **{name: getattr(arguments, name) for name in SIZES}}
-        wanted = FASTER[cell] if all(size[name] == value for name, value in SIZES.items()) else {}
+    for size in sizes(arguments):
+        wanted = FASTER[size["cell"]] if all(size[name] == value for name, value in SIZES.items()) else {}
         yield from compared(
             "train", size, arguments.repeats, {name: {"ratio": least} for name, least in wanted.items()}
         )
@@ -83,7 +92,8 @@ def _pipeline(size: dict, precision: str):
 
         def loss():
             scores = in_parts(parts, logits, arrays["values"])
-            return in_parts(parts, ctc_loss, arrays["labels"], scores, arrays["label_lengths"], arrays["frames"])
+            with keras.name_scope("ctc"):  # for benchmarks.profile
+                return in_parts(parts, ctc_loss, arrays["labels"], scores, arrays["label_lengths"], arrays["frames"])
 
         return _by_keras([*layers, head], logits, loss, arrays)
 

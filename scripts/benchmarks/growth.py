@@ -1,0 +1,69 @@
+"""How the cost of a training step grows with its size, as a plot."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import train
+from benchmarks.peers import compared
+from benchmarks.timing import Row, at_least
+
+EXAMPLE = "python scripts/bench.py growth --cell lstm --out growth.png"
+STEPS = {
+    "batch": [4, 8, 16, 32, 64],
+    "frames": [75, 150, 300, 600, 1200],
+    "hidden": [64, 128, 256, 512],
+    "labels": [10, 20, 40, 80, 120],
+}
+"""Of each size, while the others stay."""
+LABELS = {"batch": "utterances", "frames": "frames", "hidden": "units of a layer", "labels": "labels"}
+LEFT_OUT = {"pipeline, float32", "keras"}
+
+
+def add_options(work) -> None:
+    """Of this work."""
+    train.add_size_options(work)
+    work.add_argument("--out", metavar="FILE.png", required=True, help="the plot")
+    work.add_argument("--repeats", type=at_least(1), default=3, help="timed runs of each (default: %(default)s)")
+
+
+def measured(arguments) -> Iterator[Row]:
+    """Training steps of growing batches, utterances, layers and transcripts, beside PyTorch if it is installed."""
+    found = defaultdict(list)
+    for standard in train.sizes(arguments):
+        for name, values in STEPS.items():
+            for value in values:
+                size = {**standard, name: value}
+                for row in compared("train", size, arguments.repeats, {}, LEFT_OUT):
+                    found[standard["cell"], name, row.implementation].append((value, row))
+                    yield row
+    _plot(Path(arguments.out), found)
+
+
+def _plot(file: Path, found: dict) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    cells = list(dict.fromkeys(cell for cell, _, _ in found))
+    figure, axes = plt.subplots(
+        2 * len(cells), len(STEPS), figsize=(3.2 * len(STEPS), 5 * len(cells)), sharex="col", squeeze=False
+    )
+    colours = {"pipeline": "#1b6ca8", "pytorch": "#d1495b"}
+    for (cell, name, implementation), points in found.items():
+        column = list(STEPS).index(name)
+        values = [value for value, _ in points]
+        for row, heights in enumerate(([r.median_ms for _, r in points], [r.more["memory_mb"] for _, r in points])):
+            axis = axes[2 * cells.index(cell) + row][column]
+            axis.plot(values, heights, "o-", label=implementation, color=colours[implementation])
+            axis.set_ylim(bottom=0)
+            axis.grid(alpha=0.3)
+            if column == 0:
+                axis.set_ylabel(f"{cell}: " + ("milliseconds" if row == 0 else "megabytes"))
+            if row == 1:
+                axis.set_xlabel(LABELS[name])
+    axes[0][0].legend()
+    figure.tight_layout()
+    figure.savefig(file, dpi=100)
+    plt.close(figure)
