@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 import tiny
-from benchmarks import fresh, inference, peers, sounds
-from benchmarks.timing import Stopwatch, rows
+from benchmarks import fresh, growth, inference, peers, sounds
+from benchmarks.timing import Row, Stopwatch, rows
 
 from pipeline.config import load_config
 from pipeline.errors import PipelineError
@@ -79,6 +79,33 @@ def test_features_agree_with_those_of_librosa(capsys):
     assert [values["implementation"] for values in found][:2] == ["pipeline", "librosa"]
     assert found[0]["times_real_time"] == pytest.approx(2000 / found[0]["median_ms"], rel=0.01)
     assert found[1]["least"] == {"ratio": 2}
+
+
+def test_a_profile_shares_out_the_whole_step(capsys, monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    size = {"batch": 2, "frames": 9, "features": 3, "layers": 1, "hidden": 4, "units": 5, "labels": 2, "repeats": 1}
+    options = [word for name, value in size.items() for word in (f"--{name}", str(value))]
+    bench.main(bench.arguments.parse_args(["profile", "--cell", "lstm", "--json", *options]))
+    whole, *parts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {row["implementation"] for row in parts} >= {"CTC", "products, a frame", "gates, a frame"}
+    assert sum(row["ratio"] for row in parts) == pytest.approx(1, abs=0.01)
+    assert sum(row["median_ms"] for row in parts) == pytest.approx(whole["median_ms"], rel=0.05)
+    products = next(row for row in parts if row["implementation"] == "products, a frame")
+    assert products["operations"] == 2 * size["frames"]  # one there, one back
+
+
+def test_growth_is_drawn(tmp_path, monkeypatch, capsys):
+    def compared(work, size, repeats, least, without):
+        for name in ("pipeline", "pytorch"):
+            yield Row(size, name, float(size["batch"]), 1.0, {"memory_mb": 10.0})
+
+    monkeypatch.setattr(growth, "compared", compared)
+    options = ["growth", "--cell", "lstm", "--out", str(tmp_path / "growth.png"), "--json"]
+    bench.main(bench.arguments.parse_args(options))
+    sizes = [json.loads(line)["size"] for line in capsys.readouterr().out.splitlines()]
+    assert len(sizes) == 2 * sum(map(len, growth.STEPS.values()))
+    assert {size["frames"] for size in sizes} == {300, *growth.STEPS["frames"]}
+    assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
 
 
 class FinishedWorker:
