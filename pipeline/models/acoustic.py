@@ -1,5 +1,7 @@
 """The acoustic model: waveform -> MFCC -> stacked frames -> recurrent layers -> a score for every unit."""
 
+import functools
+
 import keras
 from keras import ops
 
@@ -57,10 +59,8 @@ class AcousticModel(keras.Model):
         self(silence)  # creates the weights
 
     def call(self, inputs, training=False):
-        return in_parts(self._parts if training else 1, lambda part: self._score(part, training), inputs)
-
-    def _score(self, inputs, training):
-        values, frames = self.front_end(inputs["audio"], inputs["lengths"])
+        parts = self._parts if training else 1
+        values, frames = in_parts(parts, self.front_end, inputs["audio"], inputs["lengths"])
         return self.encode(values, frames, training)
 
     def front_end(self, audio, lengths):
@@ -70,11 +70,12 @@ class AcousticModel(keras.Model):
 
     def encode(self, values, frames, training=False):
         """Scores of normalized features; the second half of `call`."""
+        parts = self._parts if training else 1  # what is drawn at random is drawn for the whole batch
         values = self.spec_augment(values, frames, training=training)
         values, frames = self.stack(values, frames)
         for number, layer in enumerate(self.recurrent):
             values = self._normalized(number, values)
-            values = layer(values, frames) if isinstance(layer, Bidirectional) else layer(values)[0]
+            values = in_parts(parts, functools.partial(_hear, layer, training=training), values, frames)
             values = self.dropouts[number](values, training=training)
         return {"logits": self.logits(values), "frames": frames}
 
@@ -111,6 +112,11 @@ class AcousticModel(keras.Model):
         feasible = ops.cast(is_feasible(labels, label_lengths, frames), "float32")
         self.infeasible.update_state(1.0 - feasible)
         return ops.sum(nats) / ops.maximum(ops.sum(feasible), 1.0)
+
+
+def _hear(layer, values, frames, training):
+    bidirectional = isinstance(layer, Bidirectional)
+    return layer(values, frames, training=training) if bidirectional else layer(values, training=training)[0]
 
 
 def _looped(layer, values, states):

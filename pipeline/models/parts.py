@@ -19,10 +19,14 @@ def in_parts(count: int, function: Callable, *tensors):
     """
     if count == 1:
         return function(*tensors)
+    import tensorflow as tf  # without which there is but one part
+
     batch = ops.shape(keras.tree.flatten(tensors)[0])[0]
     bounds = [batch * number // count for number in range(count + 1)]
+    sizes = [end - begin for begin, end in itertools.pairwise(bounds)]
+    split = keras.tree.map_structure(lambda tensor: tf.split(tensor, sizes, num=count), tensors)
     found = [
-        function(*keras.tree.map_structure(lambda tensor, begin=begin, end=end: tensor[begin:end], tensors))
-        for begin, end in itertools.pairwise(bounds)
+        function(*keras.tree.map_structure_up_to(tensors, lambda parts, number=number: parts[number], split))
+        for number in range(count)
     ]
     return keras.tree.map_structure(lambda *parts: ops.concatenate(parts, axis=0), *found)

@@ -147,9 +147,9 @@ class Bidirectional(keras.layers.Layer):
         super().__init__(**kwargs)
         self.forward, self.backward = forward, backward
 
-    def call(self, values, frames):
-        backward = _reverse(self.backward(_reverse(values, frames))[0], frames)
-        return ops.concatenate([self.forward(values)[0], backward], axis=-1)
+    def call(self, values, frames, training=False):
+        backward = _reverse(self.backward(_reverse(values, frames), training=training)[0], frames)
+        return ops.concatenate([self.forward(values, training=training)[0], backward], axis=-1)
 
 
 def _reverse(values, frames):

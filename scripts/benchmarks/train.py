@@ -87,11 +87,11 @@ def _pipeline(size: dict, precision: str):
 
         def logits(values):
             for layer in layers:
-                values = layer(values, training=True)[0]
+                values = in_parts(parts, lambda part, layer=layer: layer(part, training=True)[0], values)
             return head(ops.cast(values, "float32"))
 
         def loss():
-            scores = in_parts(parts, logits, arrays["values"])
+            scores = logits(arrays["values"])
             with keras.name_scope("ctc"):  # for benchmarks.profile
                 return in_parts(parts, ctc_loss, arrays["labels"], scores, arrays["label_lengths"], arrays["frames"])
 
