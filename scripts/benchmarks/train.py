@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from benchmarks.peers import compared
 from benchmarks.timing import Row, at_least
 
 EXAMPLE = "python scripts/bench.py train --cell lstm --json"
-CELLS = ("simple_rnn", "lstm", "gru")
+GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
 SIZES = {"batch": 32, "frames": 300, "features": 39, "layers": 2, "hidden": 256, "units": 30, "labels": 40}
 """What an option each sets; units are those of the last layer, the blank among them."""
 TOLERANCES = {"pipeline": 0.05, "keras": 1e-3, "pytorch": 1e-3}
@@ -26,29 +27,40 @@ def add_options(work) -> None:
 
 def add_size_options(work) -> None:
     """Of this work, and others that take the same."""
-    work.add_argument("--cell", choices=CELLS, action="append", help="only this; may be repeated (default: all)")
+    work.add_argument("--cell", choices=list(GATES), action="append", help="only this; may be repeated (default: all)")
     for name, value in SIZES.items():
         work.add_argument(f"--{name}", type=at_least(1), default=value, help="(default: %(default)s)")
 
 
 def sizes(arguments) -> list[dict]:
     """That the options ask for, one a cell."""
-    return [{"cell": cell, **{name: getattr(arguments, name) for name in SIZES}} for cell in arguments.cell or CELLS]
+    return [{"cell": cell, **{name: getattr(arguments, name) for name in SIZES}} for cell in arguments.cell or GATES]
 
 
 def measured(arguments) -> Iterator[Row]:
     """CTC loss and the gradients of all weights, of random input; memory is what a process needs for it at most."""
     for size in sizes(arguments):
         wanted = FASTER[size["cell"]] if all(size[name] == value for name, value in SIZES.items()) else {}
-        yield from compared(
-            "train", size, arguments.repeats, {name: {"ratio": least} for name, least in wanted.items()}
-        )
+        least = {name: {"ratio": ratio} for name, ratio in wanted.items()}
+        for row in compared("train", size, arguments.repeats, least):
+            yield replace(row, more={**row.more, "gflop_per_s": _products(size) / row.median_ms / 1e6})
+
+
+def _products(size: dict) -> float:
+    """Floating-point operations of the matrix products in a step: what the peak of a processor or a GPU counts."""
+    units, inputs = size["hidden"], size["features"]
+    total = 3 * 2 * units * size["units"]  # forward, and for the gradients of the weights and of what they multiply
+    for layer in range(size["layers"]):
+        columns = GATES[size["cell"]] * units
+        total += 3 * 2 * units * columns + (3 if layer else 2) * 2 * inputs * columns  # the input has no gradient
+        inputs = units
+    return float(size["batch"] * size["frames"] * total)
 
 
 def _arrays(size: dict) -> dict:
     """Input and labels, and weights in Keras's order and layout."""
     random = np.random.default_rng(0)
-    gates, hidden = {"simple_rnn": 1, "lstm": 4, "gru": 3}[size["cell"]], size["hidden"]
+    gates, hidden = GATES[size["cell"]], size["hidden"]
 
     def matrix(rows, columns):
         return random.uniform(-1, 1, (rows, columns)).astype(np.float32) / np.sqrt(rows).astype(np.float32)

@@ -16,7 +16,7 @@ def test_parts_are_the_whole(batch, count):
 
     @tf.function(input_signature=[tf.TensorSpec([None, 3])])
     def doubled(values):
-        return in_parts(count, lambda part, other: {"sum": part["values"] + other}, {"values": values}, values)
+        return in_parts(count, lambda part, other: {"sum": part + other}, values, values)
 
     np.testing.assert_array_equal(doubled(values)["sum"], 2 * values)
 
