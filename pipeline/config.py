@@ -271,7 +271,7 @@ class Data(Section):
 class Training(Section):
     epochs: PositiveInt = 50
     learning_rate: PositiveFloat = 1e-3
-    final_learning_rate: NonNegativeFloat = Field(1e-5, description="At the end; at most the learning rate.")
+    final_learning_rate: NonNegativeFloat = Field(1e-5, description="At the end; no more than the learning rate.")
     warmup_epochs: NonNegativeFloat = 1.0
     weight_decay: NonNegativeFloat = 1e-4
     clip_norm: PositiveFloat = 1.0
@@ -279,7 +279,8 @@ class Training(Section):
         None, description="Epochs without a better character error rate before the end."
     )
     precision: Literal["auto", "float32", "mixed_bfloat16"] = Field(
-        "auto", description="Of the recurrent layers' matrix products; auto: bfloat16 where the machine is quick at it."
+        "float32",
+        description="Of the recurrent layers' matrix products; auto: bfloat16 where the machine is quick at it.",
     )
     average: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Momentum of the weights' moving average.")
     quiet_db: PositiveFloat | None = Field(
@@ -290,7 +291,7 @@ class Training(Section):
 
     @pydantic.model_validator(mode="after")
     def _falls(self):
-        if self.final_learning_rate > self.learning_rate:
+        if self.final_learning_rate > self.learning_rate and "final_learning_rate" in self.model_fields_set:
             wanted = f"final_learning_rate of at most learning_rate = {self.learning_rate:g} wanted"
             raise ValueError(f"{wanted}, got {self.final_learning_rate:g}")
         return self

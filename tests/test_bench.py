@@ -69,7 +69,7 @@ def test_training_steps_agree_with_those_of_keras_and_a_table_shows_them(capsys)
     out, err = capsys.readouterr()
     starts = [line.split("  ")[0] for line in out.splitlines()]
     assert starts[0].startswith("train: gru cell, 2 batch, 9 frames")
-    assert starts[1:5] == ["implementation", "pipeline", "pipeline, float32", "keras"]
+    assert starts[1:5] == ["implementation", "pipeline", "pipeline, bfloat16", "keras"]
     assert starts[5:] == ["pytorch"] or "left out: pytorch (No module named 'torch')" in err
 
 

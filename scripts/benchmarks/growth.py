@@ -17,7 +17,7 @@ STEPS = {
 }
 """Of each size, while the others stay."""
 LABELS = {"batch": "utterances", "frames": "frames", "hidden": "units of a layer", "labels": "labels"}
-LEFT_OUT = {"pipeline, float32", "keras"}
+LEFT_OUT = {"keras"}
 
 
 def add_options(work) -> None:
@@ -50,7 +50,7 @@ def _plot(file: Path, found: dict) -> None:
     figure, axes = plt.subplots(
         2 * len(cells), len(STEPS), figsize=(3.2 * len(STEPS), 5 * len(cells)), sharex="col", squeeze=False
     )
-    colours = {"pipeline": "#1b6ca8", "pytorch": "#d1495b"}
+    colours = {"pipeline": "#1b6ca8", "pipeline, bfloat16": "#7fb7dd", "pytorch": "#d1495b"}
     for (cell, name, implementation), points in found.items():
         column = list(STEPS).index(name)
         values = [value for value, _ in points]
