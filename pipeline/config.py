@@ -271,7 +271,9 @@ class Data(Section):
 class Training(Section):
     epochs: PositiveInt = 50
     learning_rate: PositiveFloat = 1e-3
-    final_learning_rate: NonNegativeFloat = Field(1e-5, description="At the end; no more than the learning rate.")
+    final_learning_rate: NonNegativeFloat = Field(
+        1e-5, description="At the end; no more than learning_rate, whatever it says."
+    )
     warmup_epochs: NonNegativeFloat = 1.0
     weight_decay: NonNegativeFloat = 1e-4
     clip_norm: PositiveFloat = 1.0
@@ -288,13 +290,6 @@ class Training(Section):
         description="No label is aligned with what comes before the speech and is so much quieter than its loudest.",
     )
     shown: NonNegativeInt = Field(5, description="Validation hypotheses written to TensorBoard each epoch.")
-
-    @pydantic.model_validator(mode="after")
-    def _falls(self):
-        if self.final_learning_rate > self.learning_rate and "final_learning_rate" in self.model_fields_set:
-            wanted = f"final_learning_rate of at most learning_rate = {self.learning_rate:g} wanted"
-            raise ValueError(f"{wanted}, got {self.final_learning_rate:g}")
-        return self
 
 
 class Config(Section):

@@ -31,7 +31,7 @@ def make_schedule(training: Training, batches: int) -> keras.optimizers.schedule
         warmup_target=peak,
         warmup_steps=warmup,
         decay_steps=training.epochs * batches - warmup,
-        alpha=min(1.0, training.final_learning_rate / peak),  # the default may be above a very low peak
+        alpha=min(1.0, training.final_learning_rate / peak),
     )
 
 

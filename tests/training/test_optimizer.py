@@ -23,6 +23,12 @@ def test_a_warm_up_longer_than_the_training_is_shortened():
     assert np.isfinite([float(make_schedule(training, batches=3)(step)) for step in range(5)]).all()
 
 
+def test_the_final_rate_is_no_higher_than_the_others():
+    training = Training(epochs=3, learning_rate=1e-9, final_learning_rate=1e-5, warmup_epochs=0)
+    rates = [float(make_schedule(training, batches=5)(step)) for step in range(16)]
+    np.testing.assert_allclose(rates, 1e-9, rtol=1e-5)
+
+
 def test_the_gradient_norm_is_that_before_clipping():
     weights = keras.Variable(np.zeros(2), name="kernel")
     optimizer = make_optimizer(Training(clip_norm=0.1), batches=3)
