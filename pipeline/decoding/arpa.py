@@ -85,6 +85,8 @@ class _Reader:
                 self._fail("every n-gram once")
             if order > 1 and ngram[:-1] not in log_probs:
                 self._fail(f"{' '.join(ngram[:-1])!r} among the {order - 1}-grams before")
+            if order > 1 and ngram[-1:] not in log_probs:
+                self._fail(f"{ngram[-1]!r} among the 1-grams before")
             log_probs[ngram] = self._log(fields[0], "a log probability of 0 or below", highest=0.0)
             if len(fields) == order + 2:
                 backoff = self._log(fields[-1], "a back-off weight", highest=math.inf)

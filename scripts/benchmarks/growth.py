@@ -57,12 +57,13 @@ def _plot(file: Path, found: dict) -> None:
         for row, heights in enumerate(([r.median_ms for _, r in points], [r.more["memory_mb"] for _, r in points])):
             axis = axes[2 * cells.index(cell) + row][column]
             axis.plot(values, heights, "o-", label=implementation, color=colours[implementation])
-            axis.set_ylim(bottom=0)
             axis.grid(alpha=0.3)
             if column == 0:
                 axis.set_ylabel(f"{cell}: " + ("milliseconds" if row == 0 else "megabytes"))
             if row == 1:
                 axis.set_xlabel(LABELS[name])
+    for axis in axes.flat:
+        axis.set_ylim(bottom=0)
     axes[0][0].legend()
     figure.tight_layout()
     figure.savefig(file, dpi=100)

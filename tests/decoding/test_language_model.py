@@ -156,6 +156,7 @@ def test_without_kenlm_a_binary_file_is_one_clear_error(tmp_path, monkeypatch):
         ("iced mocha", "iced", r"17: .*a log probability, 2 words and perhaps a back-off weight wanted"),
         ("-0.1\t<s> hot mocha", "-0.1\t<s> hot mocha\t-1", r"22: .*a log probability, 3 words and nothing wanted"),
         ("mocha </s>\n-1", "hot mocha\n-1", r"18: .*every n-gram once wanted"),
+        ("iced mocha", "iced latte", r"17: .*'latte' among the 1-grams before wanted"),
         ("<s> hot mocha", "iced hot mocha", r"22: .*'iced hot' among the 2-grams before wanted"),
         ("ngram 2=5", "ngram 2=6", r"21: .*6 2-grams before this line.* wanted, found 5"),
         ("\\2-grams:", "\\3-grams:", r"14: .*'\\2-grams:' wanted, found '\\\\3-grams:'"),
