@@ -22,11 +22,10 @@ def _finite(audio):
 
 
 def save(model: AcousticModel, folder: Path, signatures) -> None:
-    """As a SavedModel, without gradients: an export answers, and learns no more."""
+    """As a SavedModel."""
     module = tf.Module()  # of bare variables: Keras's own objects would store every weight a second time
     module.weights = [variable.value for variable in model.weights]
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(module, str(folder), signatures, options)
+    tf.saved_model.save(module, str(folder), signatures)
 
 
 class Serving:

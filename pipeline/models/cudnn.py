@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def simple_rnn(inputs, kernel, recurrent_kernel, bias, h):
+def simple_rnn(inputs, kernel, recurrent_kernel, bias, h, learning=True):
     """What `recurrence.simple_rnn` computes, by cuDNN: the same arguments and results."""
     # Two matrices, then a bias for each of their products; cuDNN's vectors times matrices are transposed.
     weights = [tf.reshape(tf.transpose(matrix), [-1]) for matrix in (kernel, recurrent_kernel)]
@@ -15,7 +15,7 @@ def simple_rnn(inputs, kernel, recurrent_kernel, bias, h):
         params=tf.concat([*weights, bias, tf.zeros_like(bias)], axis=0),
         sequence_lengths=tf.fill([batch], frames),
         rnn_mode="rnn_tanh",
-        is_training=True,
+        is_training=learning,
         time_major=True,
     )
     return outputs, (tf.squeeze(last, axis=0),)

@@ -1,6 +1,7 @@
 """The recurrences of Keras's cells on TensorFlow, with gradients by hand: the same results in half the time or less.
 
-They are made of operations that any machine has, so exports hold them too.
+They are made of operations that any machine has, so exports hold them too: without `learning` they keep nothing for a
+gradient, and TensorFlow makes its own should one be asked for.
 
 TensorFlow's own gradient of a recurrent layer adds every time step's share to the gradients of the weights, a megabyte
 or more each. Here the backward loop yields no more than the gradient of each step's pre-activation; those of the
@@ -16,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 
-def simple_rnn(inputs, kernel, recurrent_kernel, bias, h):
+def simple_rnn(inputs, kernel, recurrent_kernel, bias, h, learning=True):
     """h_t = tanh(W x_t + U h_{t-1} + b).
 
     Args:
@@ -25,6 +26,7 @@ def simple_rnn(inputs, kernel, recurrent_kernel, bias, h):
         recurrent_kernel: float [units, units].
         bias: float [units].
         h: float [batch, units], the state before the first frame.
+        learning: keep what the gradient by hand needs.
 
     Returns:
         float [frames, batch, units], and the state after the last frame: a tuple of h.
@@ -32,7 +34,7 @@ def simple_rnn(inputs, kernel, recurrent_kernel, bias, h):
     dtype, wide = inputs.dtype, _wide(inputs.dtype)
     frames, units = tf.shape(inputs)[0], recurrent_kernel.shape[0]
 
-    @tf.custom_gradient
+    @_gradient_by_hand(learning)
     def recur(projected, recurrent, start):
         def step(time, h, hs):
             z = _sum(projected[time], tf.matmul(h, recurrent), wide)
@@ -56,11 +58,11 @@ def simple_rnn(inputs, kernel, recurrent_kernel, bias, h):
 
         return h, gradient
 
-    outputs = recur(_projected(inputs, kernel, bias), tf.convert_to_tensor(recurrent_kernel), h)
+    outputs = recur(_projected(inputs, kernel, bias, learning), tf.convert_to_tensor(recurrent_kernel), h)
     return outputs, (outputs[-1],)
 
 
-def lstm(inputs, kernel, recurrent_kernel, bias, h, c):
+def lstm(inputs, kernel, recurrent_kernel, bias, h, c, learning=True):
     """Input, forget and output gates around a cell state, in Keras's order i, f, c, o.
 
     Args:
@@ -69,6 +71,7 @@ def lstm(inputs, kernel, recurrent_kernel, bias, h, c):
         recurrent_kernel: float [units, 4 * units].
         bias: float [4 * units].
         h, c: float [batch, units], the state before the first frame.
+        learning: keep what the gradient by hand needs.
 
     Returns:
         float [frames, batch, units], and the state after the last frame: a tuple of h and c.
@@ -78,21 +81,22 @@ def lstm(inputs, kernel, recurrent_kernel, bias, h, c):
     scale, shift = _one_tanh([True, True, False, True], units, wide)
     kernel, recurrent_kernel, bias = (weights * tf.cast(scale, dtype) for weights in (kernel, recurrent_kernel, bias))
 
-    @tf.custom_gradient
+    @_gradient_by_hand(learning)
     def recur(projected, recurrent, start_h, start_c):
-        def step(time, h, c, hs, cs, zs):
+        def step(time, h, c, hs, *kept):
             z = _sum(projected[time], tf.matmul(h, recurrent), wide)
+            kept = _keep(kept, time, c, tf.cast(z, dtype))  # c is the state before
             i, f, candidate, o = tf.split(tf.tanh(z) * scale + shift, 4, axis=1)
-            cs, c = cs.write(time, c), f * c + i * candidate  # the state before
+            c = f * c + i * candidate
             h = tf.cast(o * tf.tanh(c), dtype)
-            return time + 1, h, c, hs.write(time, h), cs, zs.write(time, tf.cast(z, dtype))
+            return time + 1, h, c, hs.write(time, h), *kept
 
-        arrays = [_array(frames, units, dtype), _array(frames, units, wide), _array(frames, 4 * units, dtype)]
-        _, c_last, hs, cs, zs = _forward(step, frames, (start_h, start_c), arrays)
+        kept = [_array(frames, units, wide), _array(frames, 4 * units, dtype)] if learning else []
+        _, c_last, hs, *kept = _forward(step, frames, (start_h, start_c), [_array(frames, units, dtype), *kept])
         h = hs.stack()
 
         def gradient(dh, dc_last):
-            transposed = tf.transpose(recurrent)
+            transposed, (cs, zs) = tf.transpose(recurrent), kept
 
             def step(time, dz, dc, c, dzs):
                 tanh, tanh_c, c_before = tf.tanh(tf.cast(zs.read(time), wide)), tf.tanh(c), cs.read(time)
@@ -110,12 +114,12 @@ def lstm(inputs, kernel, recurrent_kernel, bias, h, c):
 
         return (h, c_last), gradient
 
-    projected, recurrent_kernel = _projected(inputs, kernel, bias), tf.convert_to_tensor(recurrent_kernel)
+    projected, recurrent_kernel = _projected(inputs, kernel, bias, learning), tf.convert_to_tensor(recurrent_kernel)
     outputs, c = recur(projected, recurrent_kernel, h, tf.cast(c, wide))
     return outputs, (outputs[-1], tf.cast(c, dtype))
 
 
-def gru(inputs, kernel, recurrent_kernel, bias, h):
+def gru(inputs, kernel, recurrent_kernel, bias, h, learning=True):
     """Update and reset gates on the one state, in Keras's order z, r, h, the reset gate after the matrix product.
 
     Args:
@@ -124,6 +128,7 @@ def gru(inputs, kernel, recurrent_kernel, bias, h):
         recurrent_kernel: float [units, 3 * units].
         bias: float [2, 3 * units], of the inputs' and of the state's product.
         h: float [batch, units], the state before the first frame.
+        learning: keep what the gradient by hand needs.
 
     Returns:
         float [frames, batch, units], and the state after the last frame: a tuple of h.
@@ -136,11 +141,11 @@ def gru(inputs, kernel, recurrent_kernel, bias, h):
     # In the gates, which add the two products, their biases are one.
     input_bias = bias[0] + tf.concat([bias[1, : 2 * units], tf.zeros([units], dtype)], 0)
 
-    @tf.custom_gradient
+    @_gradient_by_hand(learning)
     def recur(projected, recurrent, inner_bias, start):
         inner_bias = tf.cast(inner_bias, wide)
 
-        def step(time, h, hs, tanhs, inners, candidates):
+        def step(time, h, hs, *kept):
             gates_x, candidate_x = tf.split(tf.cast(projected[time], wide), [2 * units, units], axis=1)
             from_h = tf.cast(tf.matmul(tf.cast(h, dtype), recurrent), wide)
             gates_h, inner = tf.split(from_h, [2 * units, units], axis=1)
@@ -148,14 +153,15 @@ def gru(inputs, kernel, recurrent_kernel, bias, h):
             z, r = tf.split(tanh * scale + shift, 2, axis=1)
             candidate = tf.tanh(candidate_x + r * inner)
             h = candidate + z * (h - candidate)
-            arrays = tanhs.write(time, tanh), inners.write(time, inner), candidates.write(time, candidate)
-            return time + 1, h, hs.write(time, tf.cast(h, dtype)), *arrays
+            kept = _keep(kept, time, tanh, inner, candidate)
+            return time + 1, h, hs.write(time, tf.cast(h, dtype)), *kept
 
-        arrays = [_array(frames, units, dtype), *(_array(frames, each * units, wide) for each in (2, 1, 1))]
-        _, hs, tanhs, inners, candidates = _forward(step, frames, (tf.cast(start, wide),), arrays)
+        kept = [_array(frames, each * units, wide) for each in (2, 1, 1)] if learning else []
+        _, hs, *kept = _forward(step, frames, (tf.cast(start, wide),), [_array(frames, units, dtype), *kept])
         h = hs.stack()
 
         def gradient(dh):
+            tanhs, inners, candidates = kept
             transposed, h_before = tf.transpose(recurrent), tf.concat([start[None], h[:-1]], axis=0)
 
             def step(time, dh_next, d_inner, dzs, d_inners):
@@ -178,9 +184,19 @@ def gru(inputs, kernel, recurrent_kernel, bias, h):
 
         return h, gradient
 
-    projected, recurrent_kernel = _projected(inputs, kernel, input_bias), tf.convert_to_tensor(recurrent_kernel)
+    projected, recurrent_kernel = _projected(inputs, kernel, input_bias, learning), tf.convert_to_tensor(recurrent_kernel)
     outputs = recur(projected, recurrent_kernel, bias[1, 2 * units :], h)
     return outputs, (outputs[-1],)
+
+
+def _gradient_by_hand(learning: bool):
+    """For a function that returns its results and their gradient's function."""
+    return tf.custom_gradient if learning else lambda function: lambda *tensors: function(*tensors)[0]
+
+
+def _keep(arrays, time, *values):
+    """The arrays with this time's values, if there are any."""
+    return [array.write(time, value) for array, value in zip(arrays, values, strict=True)] if arrays else ()
 
 
 def _wide(dtype):
@@ -199,10 +215,10 @@ def _one_tanh(is_gate: list[bool], units: int, dtype):
     return tf.constant(scale, dtype), tf.constant(np.repeat([0.5 if gate else 0.0 for gate in is_gate], units), dtype)
 
 
-def _projected(inputs, kernel, bias):
+def _projected(inputs, kernel, bias, learning):
     """The inputs' part of the pre-activations [frames, batch, ...], in one product."""
 
-    @tf.custom_gradient
+    @_gradient_by_hand(learning)
     def add(values, bias):
         return tf.nn.bias_add(values, bias), lambda d: (d, _column_sums(d))
 

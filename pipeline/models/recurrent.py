@@ -116,7 +116,7 @@ def _recur(recurrence, layer, sequences, states, training):
     states = states if isinstance(states, list | tuple) else [states]
     by_time, cell = ops.transpose(sequences, (1, 0, 2)), layer.cell
     tensors = by_time, cell.kernel, cell.recurrent_kernel, cell.bias, *states
-    outputs, states = recurrence(*(ops.cast(tensor, dtype) for tensor in tensors))
+    outputs, states = recurrence(*(ops.cast(tensor, dtype) for tensor in tensors), learning=training)
     return ops.transpose(outputs, (1, 0, 2)), *states
 
 
