@@ -71,7 +71,7 @@ def test_every_configuration_here_is_valid(path):
         ("seed=-1", "seed = -1: "),
         ("model.dropout=1", "model.dropout = 1: "),
         ("features.deltas=3", "features.deltas = 3: input should be 0, 1 or 2"),
-        ("data.train.0.kind=tape", "'manifest', 'tfds', 'synthesis'"),
+        ("data.train.0.kind=tape", "'manifest', 'corpus', 'tfds', 'synthesis'"),
         ("data.train.0.join.utterance=5", "unknown key data.train.0.join.utterance; did you mean utterances?"),
         ("data.train=[]", "data.train = []: "),
         ("training.learning_rate=.nan", "training.learning_rate = nan: "),

@@ -184,7 +184,10 @@ def gru(inputs, kernel, recurrent_kernel, bias, h, learning=True):
 
         return h, gradient
 
-    projected, recurrent_kernel = _projected(inputs, kernel, input_bias, learning), tf.convert_to_tensor(recurrent_kernel)
+    projected, recurrent_kernel = (
+        _projected(inputs, kernel, input_bias, learning),
+        tf.convert_to_tensor(recurrent_kernel),
+    )
     outputs = recur(projected, recurrent_kernel, bias[1, 2 * units :], h)
     return outputs, (outputs[-1],)
 

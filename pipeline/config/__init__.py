@@ -1,0 +1,47 @@
+"""The typed configuration of an experiment, and the only reader of YAML."""
+
+from pipeline.config.data import (
+    Augment,
+    Band,
+    Clipping,
+    CorpusSource,
+    Data,
+    Join,
+    ManifestSource,
+    Noise,
+    Rooms,
+    Source,
+    Speakers,
+    SynthesisSource,
+    Telephone,
+    TfdsSource,
+)
+from pipeline.config.experiment import Config
+from pipeline.config.load import load_config
+from pipeline.config.model import DELTA_CONTEXT, Features, Model, SpecAugment, Text, Training, Units
+
+__all__ = [
+    "DELTA_CONTEXT",
+    "Augment",
+    "Band",
+    "Clipping",
+    "Config",
+    "CorpusSource",
+    "Data",
+    "Features",
+    "Join",
+    "ManifestSource",
+    "Model",
+    "Noise",
+    "Rooms",
+    "Source",
+    "Speakers",
+    "SpecAugment",
+    "SynthesisSource",
+    "Telephone",
+    "Text",
+    "TfdsSource",
+    "Training",
+    "Units",
+    "load_config",
+]
