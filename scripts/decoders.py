@@ -76,7 +76,7 @@ def _decoder(arguments: argparse.Namespace, recognizer) -> Callable[[np.ndarray]
         raise InputError(f"--nbest {arguments.nbest}: 1 to {hypotheses} wanted, the hypotheses of --beam")
     if arguments.grammar:
         from pipeline.decoding.grammar import GrammarDecoder
-        from pipeline.decoding.jsgf import load_grammar
+        from pipeline.grammar.jsgf import load_grammar
 
         about = recognizer.about
         return GrammarDecoder(about.units, about.frame_seconds, load_grammar(arguments.grammar, about.text)).decode

@@ -7,8 +7,8 @@ import numpy as np
 
 from pipeline.decoding.grammar_units import UnitGraph, spell_grammar
 from pipeline.decoding.transcript import BLANK, Run, Transcript, spell
-from pipeline.decoding.word_automaton import Grammar
 from pipeline.errors import InputError
+from pipeline.grammar.word_automaton import Grammar
 from pipeline.text import Units
 
 DEFAULT_THRESHOLD = 0.15

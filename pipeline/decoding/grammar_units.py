@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.decoding.transcript import BLANK
-from pipeline.decoding.word_automaton import Arc, Grammar
 from pipeline.errors import InputError
+from pipeline.grammar.word_automaton import Arc, Grammar
 from pipeline.text import Units
 
 MAX_EDGES = 2_000_000

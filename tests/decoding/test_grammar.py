@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from pipeline.decoding.grammar import GrammarDecoder, GrammarTranscript
 from pipeline.decoding.greedy import greedy
-from pipeline.decoding.jsgf import load_grammar, parse_grammar
 from pipeline.errors import InputError
+from pipeline.grammar.jsgf import load_grammar, parse_grammar
 from pipeline.text import Units
 
 LETTERS = Units("characters", [" ", "a", "b"])

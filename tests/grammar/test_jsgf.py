@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.decoding.jsgf import load_grammar, parse_grammar
 from pipeline.errors import InputError
+from pipeline.grammar.jsgf import load_grammar, parse_grammar
 
 HEADER = "#JSGF V1.0;\ngrammar test;\n"
 LONGEST = 4

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from pipeline.decoding.word_automaton import Grammar, WordGraph
 from pipeline.errors import InputError
+from pipeline.grammar.word_automaton import Grammar, WordGraph
 
 MAX_PARTS = 200_000
 """How many parts a grammar may have once each rule is written out wherever it is used."""

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import NoReturn
 
-from pipeline.decoding.expansions import NULL, VOID, Choice, Expansion, Reference, Repeat, Rule, Sequence, Words, expand
-from pipeline.decoding.word_automaton import Grammar
 from pipeline.errors import InputError
+from pipeline.grammar.expansions import NULL, VOID, Choice, Expansion, Reference, Repeat, Rule, Sequence, Words, expand
+from pipeline.grammar.word_automaton import Grammar
 from pipeline.text import normalize
 
 MAX_NESTING = 50

@@ -1,0 +1,1 @@
+"""What can be said: grammars in JSGF, read into weighted automata over words."""
