@@ -18,25 +18,42 @@ class AudioError(InputError):
     """Audio that cannot be read, or holds nothing usable."""
 
 
-def load_audio(source: str | Path | bytes, sample_rate: int) -> np.ndarray:
+def load_audio(
+    source: str | Path | bytes, sample_rate: int, offset: float = 0.0, seconds: float | None = None
+) -> np.ndarray:
     """Audio of any format, rate and channel count that soundfile reads.
 
     Args:
         source: a file's path, or a whole file's bytes.
         sample_rate: the wanted rate, in hertz.
+        offset, seconds: of the piece to read; default: everything.
 
     Returns:
         float32 [samples], mono (the mean of the channels), full scale -1..1.
 
     Raises:
-        AudioError: missing, empty, truncated or not audio; no samples; or samples that are not finite.
+        AudioError: missing, empty, truncated or not audio; no samples; samples that are not finite; or it ends before
+            the piece does.
     """
     name = "audio" if isinstance(source, bytes) else str(source)
     with _opened(source, name) as file:
         rate = file.samplerate
-        samples = file.read(dtype="float32", always_2d=True)
-        _check_count(file, len(samples), name)
+        if offset or seconds is not None:
+            samples = _read_piece(file, offset, seconds, name)
+        else:
+            samples = file.read(dtype="float32", always_2d=True)
+            _check_count(file, len(samples), name)
     return to_mono(samples, rate, sample_rate, name)
+
+
+def _read_piece(file: soundfile.SoundFile, offset: float, seconds: float | None, name: str) -> np.ndarray:
+    first = round(offset * file.samplerate)
+    count = -1 if seconds is None else round(seconds * file.samplerate)
+    if first + max(count, 0) > file.frames + file.samplerate // 20:  # what is announced is often rounded
+        wanted, there = f"{offset:g} to {offset + (seconds or 0):g} s", f"{file.frames / file.samplerate:g} s"
+        raise AudioError(f"{name}: a piece from {wanted} wanted, it has {there}")
+    file.seek(min(first, file.frames))
+    return file.read(count, dtype="float32", always_2d=True)
 
 
 def stream_audio(source: str | Path | bytes, sample_rate: int, seconds: float = 1.0) -> Iterator[np.ndarray]:

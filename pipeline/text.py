@@ -30,7 +30,8 @@ def normalize(text: str, lowercase: bool = True, remove: str = "", replace: dict
         text = text.lower()
     for old, new in (replace or {}).items():
         text = text.replace(old, new)
-    text = text.translate({ord(character): None for character in remove})
+    if remove:
+        text = text.translate({ord(character): None for character in remove})
     # Lowercasing and removing may leave letter and accent apart that are one character.
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
@@ -67,7 +68,10 @@ class Units:
     @classmethod
     def of_texts(cls, kind: str, texts: Iterable[str]) -> "Units":
         """The units that spell all the texts, sorted."""
-        return cls(kind, sorted({symbol for text in texts for symbol in _split(kind, text)}))
+        symbols: set[str] = set()
+        for text in texts:
+            symbols.update(_split(kind, text))
+        return cls(kind, sorted(symbols))
 
     def __len__(self) -> int:
         """The number of units, the blank included."""
@@ -93,6 +97,10 @@ class Units:
         if None in ids:
             raise UnknownSymbol(f"{text!r} has {symbols[ids.index(None)]!r}, which is not among the units")
         return ids
+
+    def spells(self, text: str) -> bool:
+        """Whether `encode` finds a unit for every symbol of the text."""
+        return OTHER in self._ids or self._ids.keys() >= set(_split(self.kind, text))
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of unit ids; the blank and `<other>` have none."""

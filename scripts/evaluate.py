@@ -59,6 +59,7 @@ def main(arguments) -> None:
 def _utterances(arguments, sample_rate: int) -> list:
     from pipeline.config import load_config
     from pipeline.data import sources
+    from pipeline.data.manifest import read_manifest
     from pipeline.errors import InputError
 
     if Path(arguments.manifest).suffix not in (".yaml", ".yml"):
@@ -66,7 +67,7 @@ def _utterances(arguments, sample_rate: int) -> list:
             raise InputError(
                 f"{arguments.overrides[0]}: settings can be overridden for a configuration, not a manifest"
             )
-        return sources.read_manifest(arguments.manifest, sample_rate)
+        return read_manifest(arguments.manifest, sample_rate)
     settings = load_config(arguments.manifest, [*arguments.overrides, f"features.sample_rate={sample_rate}"])
     if not settings.data.test:
         raise InputError(f"{arguments.manifest}: data.test with sources wanted, found none")

@@ -11,7 +11,7 @@ import command
 
 
 def main(arguments) -> None:
-    from pipeline.data.sources import read_manifest
+    from pipeline.data.manifest import read_manifest
     from pipeline.data.utterances import Skipped
     from pipeline.decoding.keywords import load_thresholds
     from pipeline.errors import InputError

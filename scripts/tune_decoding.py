@@ -62,7 +62,7 @@ def main(arguments) -> None:
 def _utterances(manifest: str, recognizer, normalized: Callable[[str], str]) -> list:
     """Log posteriors, computed once for all settings, and the reference of each utterance."""
     from pipeline.audio import AudioError
-    from pipeline.data.sources import read_manifest
+    from pipeline.data.manifest import read_manifest
     from pipeline.data.utterances import Skipped
     from pipeline.errors import InputError
 

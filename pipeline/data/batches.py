@@ -1,14 +1,18 @@
 """Examples -> padded batches of similar lengths, the same for the same seed and epoch."""
 
 import logging
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
 from pipeline.audio import AudioError
-from pipeline.augment import augment_waveform
-from pipeline.config import Config
-from pipeline.data.utterances import Example, Skipped, unlearnable
+from pipeline.augment import WaveformAugmentation
+from pipeline.config import Augment, Config
+from pipeline.data.utterances import Example, Examples, Skipped, too_many_skipped, unlearnable
+from pipeline.errors import InputError
 
 Batch = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 """{"audio": float32 [batch, samples], "lengths": int32 [batch]} and {"labels": int32 [batch, labels],
@@ -29,79 +33,122 @@ class Batches:
         skipped: where utterances go that cannot be read.
         training: shuffle and augment; without it the order is by length and epochs are alike.
         few_shapes: pad to one of a few sizes, for a compiler that starts anew at each.
+        split: what messages call the data.
     """
 
     def __init__(
         self,
-        examples: Callable[[int], list[Example]],
+        examples: Callable[[int], Examples],
         settings: Config,
         skipped: Skipped,
         training: bool = False,
         few_shapes: bool = False,
+        split: str = "data",
     ):
         self._examples, self._settings, self._skipped = examples, settings, skipped
-        self._training, self._few_shapes = training, few_shapes
+        self._training, self._few_shapes, self._split = training, few_shapes, split
+        self._augmentations: dict[Augment, WaveformAugmentation] = {}
+        self._unreadable = Skipped()
         self.epoch = 0
         """The epoch that the next iteration is of."""
         self.delivered: list[tuple[list[Example], float]] = []
         """The examples of each batch that the latest iteration has given so far, and their seconds of audio."""
+        self.failure: InputError | None = None
+        """Why the latest iteration ended before its time: what is raised among TensorFlow's threads is lost."""
+        if training:
+            for augment in {settings.augment, *(source.augment or settings.augment for source in settings.data.train)}:
+                self._augmentations[augment] = WaveformAugmentation(
+                    augment, settings.features.sample_rate, Path(settings.data.folder), settings.seed
+                )
 
     def plan(self, epoch: int) -> list[list[Example]]:
         """Which examples stand in which batch of an epoch."""
         examples = self._examples(epoch)
-        lengths = np.array([example.utterance.samples for example in examples], float)
-        random = np.random.default_rng([self._settings.seed, epoch])
-        if self._training:
-            lengths *= random.uniform(1 - _JITTER, 1 + _JITTER, len(examples))
-        order = np.argsort(lengths, kind="stable")
-        size = self._settings.data.batch_size
-        batches = [order[i : i + size] for i in range(0, len(order), size)]
-        if self._training:
-            random.shuffle(batches)
-        return [[examples[i] for i in batch] for batch in batches]
+        return [[examples[i] for i in batch] for batch in self._order(examples, epoch)]
 
     def count(self) -> int:
-        """Batches in an epoch."""
-        return -(-len(self._examples(0)) // self._settings.data.batch_size)
+        """Batches in the first epoch; another may have one more or less where seconds limit them."""
+        return len(self._order(self._examples(0), 0))
+
+    def _order(self, examples: Examples, epoch: int) -> list[np.ndarray]:
+        """The numbers of the examples in each batch."""
+        lengths = examples.samples
+        random = np.random.default_rng([self._settings.seed, epoch])
+        if self._training:
+            lengths = lengths * random.uniform(1 - _JITTER, 1 + _JITTER, len(lengths))
+        order = np.argsort(lengths, kind="stable")
+        batches = np.split(order, self._bounds(lengths[order]))
+        if self._training:
+            random.shuffle(batches)
+        return batches
+
+    def _bounds(self, lengths: np.ndarray) -> list[int]:
+        """Where batches begin, but for the first, of examples sorted by length."""
+        size, seconds = self._settings.data.batch_size, self._settings.data.batch_seconds
+        if seconds is None:
+            return list(range(size, len(lengths), size))
+        most = seconds * self._settings.features.sample_rate
+        bounds, begin = [], 0
+        for number, length in enumerate(lengths.tolist()):
+            count = number - begin
+            if count and (count == size or (count + 1) * length > most):
+                bounds.append(number)
+                begin = number
+        return bounds
 
     def of_epoch(self, epoch: int, augment: bool = True) -> Iterator[tuple[list[Example], Batch]]:
-        """Each batch of an epoch, with the examples it is made of."""
-        for number, planned in enumerate(self.plan(epoch)):
-            random = np.random.default_rng([self._settings.seed, epoch, number])
-            examples, waveforms = [], []
-            for example in planned:
-                audio = self._audio(example)
-                if audio is not None:
-                    if self._training and augment:
-                        audio = self._augmented(audio, example, random)
-                    examples.append(example)
-                    waveforms.append(audio)
-            if examples:
-                yield examples, _pad(waveforms, examples, self._few_shapes)
+        """Each batch of an epoch, with the examples it is made of.
+
+        Raises:
+            InputError: more utterances turn out to be unreadable than `data.most_skipped` allows.
+        """
+        examples = self._examples(epoch)
+        augment = augment and self._training
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as threads:
+            for number, planned in enumerate(self._order(examples, epoch)):
+                batch = [examples[index] for index in planned]
+                seeds = [
+                    [self._settings.seed, epoch, number, place] if augment else None for place in range(len(batch))
+                ]
+                found = []
+                for example, (audio, problem) in zip(batch, threads.map(self._audio, batch, seeds), strict=True):
+                    if problem is None:
+                        found.append((example, audio))
+                    else:
+                        self._leave_out(example.utterance.name, problem, len(examples))
+                if found:
+                    kept, waveforms = zip(*found, strict=True)
+                    yield list(kept), _pad(waveforms, kept, self._few_shapes)
 
     def __iter__(self) -> Iterator[Batch]:
         delivered = self.delivered = []  # its own list, should an earlier iteration still be under way in a thread
-        for examples, batch in self.of_epoch(self.epoch):
-            delivered.append((examples, float(batch[0]["lengths"].sum()) / self._settings.features.sample_rate))
-            yield batch
+        self.failure = None
+        try:
+            for examples, batch in self.of_epoch(self.epoch):
+                delivered.append((examples, float(batch[0]["lengths"].sum()) / self._settings.features.sample_rate))
+                yield batch
+        except InputError as error:
+            self.failure = error
 
-    def _audio(self, example: Example) -> np.ndarray | None:
-        """The utterance's samples, or None, noted, if it turns out to be unusable."""
+    def _audio(self, example: Example, seed: list[int] | None) -> tuple[np.ndarray | None, str | None]:
+        """The utterance's samples, augmented by a seed if there is one; or why they are unusable."""
         utterance = example.utterance
         try:
             audio = utterance.load()
-            problem = unlearnable(example.labels, len(audio), self._settings)  # the announced length may be wrong
         except AudioError as error:
-            problem = str(error)
-        if problem is None:
-            return audio
-        if self._skipped.add(utterance.name, problem):
-            log.warning("skipped %s: %s", utterance.name, problem)
-        return None
+            return None, str(error).removeprefix(f"{utterance.name}: ")
+        problem = unlearnable(example.labels, len(audio), self._settings)  # the announced length may be wrong
+        if problem is not None or seed is None:
+            return audio, problem
+        augmentation = self._augmentations[utterance.augment or self._settings.augment]
+        changed = augmentation(audio, np.random.default_rng(seed))
+        return audio if unlearnable(example.labels, len(changed), self._settings) else changed, None
 
-    def _augmented(self, audio: np.ndarray, example: Example, random: np.random.Generator) -> np.ndarray:
-        changed = augment_waveform(audio, self._settings.augment, random)
-        return audio if unlearnable(example.labels, len(changed), self._settings) else changed
+    def _leave_out(self, name: str, problem: str, of: int) -> None:
+        self._unreadable.add(name, problem)
+        if self._skipped.add(name, problem):
+            log.warning("skipped %s: %s", name, problem)
+        too_many_skipped(self._unreadable, of, self._settings, f"data.{self._split}")
 
 
 def _pad(waveforms: list[np.ndarray], examples: list[Example], few_shapes: bool) -> Batch:

@@ -11,7 +11,7 @@ from pipeline.config import Join
 from pipeline.data.utterances import Utterance
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Joined(Utterance):
     """A string of clips.
 

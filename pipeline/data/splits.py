@@ -1,13 +1,21 @@
 """What a configuration's data section gives: units, and batches to train and to validate on."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.config import Config
 from pipeline.data import sources
 from pipeline.data.batches import Batches
-from pipeline.data.utterances import Example, Skipped, Utterance, check_speakers, learnable, normalizer
+from pipeline.data.utterances import (
+    Examples,
+    Skipped,
+    Utterance,
+    check_speakers,
+    learnable,
+    normalizer,
+    too_many_skipped,
+)
 from pipeline.text import Units
 
 log = logging.getLogger(__name__)
@@ -33,7 +41,8 @@ def load_splits(settings: Config, units: Units | None = None, few_shapes: bool =
         InputError: a source cannot be read, a speaker is in two splits, or nothing can be learnt from.
     """
     named = {"train": settings.data.train, "valid": settings.data.valid, "test": settings.data.test}
-    read = {split: sources.read(named[split], settings, split) for split in named if named[split]}
+    skipped = Skipped()
+    read = {split: sources.read(named[split], settings, split, skipped) for split in named if named[split]}
     check_speakers({split: of_epoch(0) for split, of_epoch in read.items()}, settings.data.allow_shared_speakers)
     if units is None:
         normalize = normalizer(settings)
@@ -42,20 +51,32 @@ def load_splits(settings: Config, units: Units | None = None, few_shapes: bool =
             if settings.units.symbols is None
             else Units(settings.units.kind, settings.units.symbols)
         )
-    skipped = Skipped()
+    bad_lines = len(skipped)
     batches = {}
     for split in ("train", "valid"):
-        examples = _examples(read[split], settings, units, skipped)
-        batches[split] = Batches(examples, settings, skipped, split == "train", few_shapes)
+        examples = _Learnable(read[split], settings, units, skipped, f"data.{split}")
+        batches[split] = Batches(examples, settings, skipped, split == "train", few_shapes, split)
         found = examples(0)
-        seconds = sum(example.utterance.samples for example in found) / settings.features.sample_rate
-        log.info("%s: %d utterances, %.1f minutes", split, len(found), seconds / 60)
+        minutes = found.samples.sum() / settings.features.sample_rate / 60
+        log.info("%s: %d utterances, %.1f minutes", split, len(found), minutes)
     if len(skipped):
-        log.warning(skipped.summary(sum(len(read[split](0)) for split in batches)))
+        total = bad_lines + sum(len(read[split](0)) for split in batches)
+        log.warning(skipped.summary(total))
+        too_many_skipped(skipped, total, settings, "data")
     return Splits(units, batches["train"], batches["valid"], skipped)
 
 
-def _examples(
-    of_epoch: Callable[[int], list[Utterance]], settings: Config, units: Units, skipped: Skipped
-) -> Callable[[int], list[Example]]:
-    return lambda epoch: learnable(of_epoch(epoch), settings, units, skipped)
+class _Learnable:
+    """What can be learnt from in an epoch; found once where all epochs have the same utterances."""
+
+    def __init__(self, of_epoch: sources.OfEpoch, settings: Config, units: Units, skipped: Skipped, split: str):
+        self._of_epoch, self._settings, self._units, self._skipped = of_epoch, settings, units, skipped
+        self._split = split
+        self._latest: tuple[Sequence[Utterance], Examples] | None = None
+
+    def __call__(self, epoch: int) -> Examples:
+        utterances = self._of_epoch(epoch)
+        if self._latest is None or self._latest[0] is not utterances:
+            found = learnable(utterances, self._settings, self._units, self._skipped, self._split)
+            self._latest = utterances, found
+        return self._latest[1]

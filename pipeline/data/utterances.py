@@ -5,18 +5,18 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from pipeline import text
-from pipeline.config import Config, Speakers
+from pipeline.config import Augment, Config, Speakers
 from pipeline.errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One recording and its transcript.
 
@@ -26,6 +26,7 @@ class Utterance:
         speaker: who speaks; None if the source does not tell.
         samples: its length at the model's rate, as announced before it is read; 0 if unknown.
         load: reads the audio, float32 [samples] in -1..1 at the model's rate.
+        augment: how its source wants it changed in training; None: as is configured for all.
     """
 
     name: str
@@ -33,15 +34,36 @@ class Utterance:
     speaker: str | None
     samples: int
     load: Callable[[], np.ndarray]
+    augment: Augment | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Example:
     """An utterance in the form that a model learns from: the normalized transcript and its unit ids."""
 
     utterance: Utterance
     text: str
     labels: tuple[int, ...]
+
+
+class Examples(Sequence):
+    """Utterances as examples. Each is spelled when it is asked for, so that a million of them take little memory.
+
+    Attributes:
+        samples: float64 [examples], the announced lengths.
+    """
+
+    def __init__(self, utterances: list[Utterance], normalize: Callable[[str], str], units: text.Units):
+        self._utterances, self._normalize, self._units = utterances, normalize, units
+        self.samples = np.array([utterance.samples for utterance in utterances], float)
+
+    def __len__(self) -> int:
+        return len(self._utterances)
+
+    def __getitem__(self, number: int) -> Example:
+        utterance = self._utterances[number]
+        transcript = self._normalize(utterance.transcript)
+        return Example(utterance, transcript, tuple(self._units.encode(transcript)))
 
 
 @dataclass
@@ -121,39 +143,59 @@ def normalizer(settings: Config) -> Callable[[str], str]:
     return functools.partial(text.normalize, **settings.text.model_dump())
 
 
-def learnable(utterances: Iterable[Utterance], settings: Config, units: text.Units, skipped: Skipped) -> list[Example]:
+def learnable(
+    utterances: Sequence[Utterance], settings: Config, units: text.Units, skipped: Skipped, split: str = "data"
+) -> Examples:
     """The utterances whose transcripts the units spell and whose frames hold them; the others go into `skipped`.
 
     Raises:
-        InputError: a symbol outside the units, if the configuration says `units.unknown: error`; or nothing is left.
+        InputError: a symbol outside the units, if the configuration says `units.unknown: error`; or nothing is left, or
+            less than `data.most_skipped` allows.
     """
     normalize = normalizer(settings)
-    longest = settings.data.longest_seconds * settings.features.sample_rate
-    examples = []
-    total = 0
-    for utterance in utterances:
-        total += 1
-        transcript = normalize(utterance.transcript)
+    kept, left_out = [], Skipped()
+    for utterance, frames in zip(utterances, _frames(utterances, settings), strict=True):
+        problem = _problem(utterance, normalize(utterance.transcript), int(frames), settings, units)
+        if problem is None:
+            kept.append(utterance)
+        else:
+            left_out.add(utterance.name, problem)
+    skipped.reasons.update(left_out.reasons)
+    too_many_skipped(left_out, len(utterances), settings, split)
+    return Examples(kept, normalize, units)
+
+
+def _frames(utterances: Sequence[Utterance], settings: Config) -> np.ndarray:
+    """int [utterances] of the network's frames, as announced."""
+    counts = np.array([utterance.samples for utterance in utterances], np.int64)
+    different, places = np.unique(counts, return_inverse=True)
+    return np.array([settings.features.network_frames(int(count)) for count in different], np.int64)[places]
+
+
+def _problem(utterance: Utterance, transcript: str, frames: int, settings: Config, units: text.Units) -> str | None:
+    """Why a model cannot learn from the utterance; None if it can, as far as can be told without its audio."""
+    if not units.spells(transcript):
         try:
-            labels = tuple(units.encode(transcript))
+            units.encode(transcript)
         except text.UnknownSymbol as error:
             if settings.units.unknown == "error":
                 raise InputError(f"{utterance.name}: {error}") from error
-            skipped.add(utterance.name, str(error))
-            continue
-        problem = unlearnable(labels, utterance.samples, settings) if utterance.samples else None
-        if utterance.samples > longest:
-            problem = f"longer than {settings.data.longest_seconds:g} s"
-        if problem:
-            skipped.add(utterance.name, problem)
-        else:
-            examples.append(Example(utterance, transcript, labels))
-    if not examples:
-        reasons = "; ".join(
-            f"{reason} ({count} times)" for reason, count in Counter(skipped.reasons.values()).most_common(3)
-        )
-        raise InputError(f"none of {total} utterances can be learnt from: {reasons or 'there are none'}")
-    return examples
+            return str(error)
+    if utterance.samples > settings.data.longest_seconds * settings.features.sample_rate:
+        return f"longer than {settings.data.longest_seconds:g} s"
+    if not utterance.samples or frames >= 2 * len(transcript) > 0:  # enough for whatever units
+        return None
+    return unlearnable(tuple(units.encode(transcript)), utterance.samples, settings)
+
+
+def too_many_skipped(skipped: Skipped, of: int, settings: Config, split: str) -> None:
+    """Raises: InputError: more of so many utterances are skipped than `data.most_skipped` allows, or all are."""
+    if len(skipped) == of:
+        reasons = Counter(skipped.reasons.values()).most_common(3)
+        told = "; ".join(f"{reason} ({count} times)" for reason, count in reasons)
+        raise InputError(f"{split}: none of {of} utterances can be learnt from: {told or 'there are none'}")
+    if len(skipped) > settings.data.most_skipped * of:
+        raise InputError(f"{split}: {skipped.summary(of)}; data.most_skipped allows {settings.data.most_skipped:.0%}")
 
 
 def unlearnable(labels: tuple[int, ...], samples: int, settings: Config) -> str | None:

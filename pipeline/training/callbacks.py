@@ -69,6 +69,8 @@ class Vitals(keras.callbacks.Callback):
                 )
 
     def on_epoch_end(self, epoch, logs=None):
+        if self._batches.failure is not None:
+            raise self._batches.failure
         if not self._norms:
             raise PipelineError("no training utterance could be read")
         logs["gradient_norm"] = float(np.mean(self._norms))

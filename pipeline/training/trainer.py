@@ -24,6 +24,9 @@ from pipeline.training.run import Run
 
 log = logging.getLogger(__name__)
 
+_STATISTICS_SECONDS = 3600
+"""Of audio that means and variances are taken from: batches come in random order."""
+
 
 def train(
     settings: Config,
@@ -91,15 +94,18 @@ def _dataset(batches: Batches) -> tf.data.Dataset:
 
 
 def statistics(model: AcousticModel, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance float64 [coefficients] of the training data's MFCCs, as they are without augmentation."""
+    """Mean and variance float64 [coefficients] of MFCCs of about an hour of the training data, not augmented."""
     mfcc = compiled(model, model.mfcc)
-    count, total, squares = 0, 0.0, 0.0
+    count, total, squares, samples = 0, 0.0, 0.0, 0
     for _, (inputs, _) in batches.of_epoch(0, augment=False):
         values, frames = mfcc(inputs["audio"], inputs["lengths"])  # zero past an utterance's frames
         values = ops.convert_to_numpy(values).astype(np.float64)
         count += int(ops.convert_to_numpy(frames).sum())
         total = total + values.sum(axis=(0, 1))
         squares = squares + (values**2).sum(axis=(0, 1))
+        samples += int(inputs["lengths"].sum())
+        if samples > _STATISTICS_SECONDS * model.settings.features.sample_rate:
+            break
     if not count:
         raise PipelineError("no training utterance could be read")
     mean = total / count

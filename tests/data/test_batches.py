@@ -6,7 +6,7 @@ import pytest
 import tiny
 
 from pipeline.config import load_config
-from pipeline.data import sources
+from pipeline.data.manifest import read_manifest
 from pipeline.data.splits import load_splits
 from pipeline.errors import InputError
 
@@ -85,14 +85,14 @@ def test_a_speaker_in_two_splits_is_refused_unless_asked_for(tmp_path):
 def test_a_bad_line_of_a_manifest_is_named(tmp_path, line, message):
     (tmp_path / "m.jsonl").write_text("\n" + line + "\n")
     with pytest.raises(InputError, match=message):
-        sources.read_manifest(tmp_path / "m.jsonl", 8000)
+        read_manifest(tmp_path / "m.jsonl", 8000)
 
 
 def test_a_manifest_that_is_missing_or_empty_is_named(tmp_path):
     (tmp_path / "empty.jsonl").touch()
     for name in ("empty.jsonl", "missing.jsonl"):
         with pytest.raises(InputError, match=name):
-            sources.read_manifest(tmp_path / name, 8000)
+            read_manifest(tmp_path / name, 8000)
 
 
 def test_joined_strings_are_of_one_speaker_and_new_in_each_epoch(tmp_path):
@@ -128,9 +128,22 @@ def test_a_batch_of_bad_files_only_is_left_out(tmp_path):
     path = tiny.write_config(tmp_path)
     for file in tmp_path.glob("valid-*.wav"):
         file.write_bytes(b"no audio")
-    splits = load_splits(load_config(path))
-    assert list(splits.valid.of_epoch(0)) == []
+    splits = load_splits(load_config(path, ["data.most_skipped=0.99", "data.batch_size=5"]))
+    batches = splits.valid.of_epoch(0)
+    with pytest.raises(InputError, match=r"data\.valid: none of 6 utterances can be learnt from: not audio"):
+        list(batches)
     assert len(splits.skipped) == 6
+
+
+def test_more_bad_files_than_allowed_end_it_with_their_names(tmp_path):
+    path = tiny.write_config(tmp_path)
+    for number in range(8):
+        (tmp_path / f"train-{number}.wav").write_bytes(b"no audio")
+    splits = load_splits(load_config(path))
+    with pytest.raises(InputError, match=r"data\.train: skipped 5 of 24 .*train-\d\.wav \(not audio.* allows 20%"):
+        list(splits.train.of_epoch(0))
+    splits = load_splits(load_config(path, ["data.most_skipped=0.4"]))
+    assert sum(len(examples) for examples, _ in splits.train.of_epoch(0)) == 16
 
 
 def test_what_was_delivered_stands_beside_its_batches(spoilt):

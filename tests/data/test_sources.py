@@ -6,6 +6,9 @@ import soundfile
 
 from pipeline.config import Config, Speakers, SynthesisSource, TfdsSource
 from pipeline.data import sources
+from pipeline.data.manifest import read_manifest
+from pipeline.data.synthesis_source import synthesize
+from pipeline.data.tfds_source import read_tfds
 from pipeline.errors import InputError
 
 RATE = 8000
@@ -41,20 +44,20 @@ def test_paths_are_relative_to_the_manifest_or_absolute(tmp_path):
         {"audio_filepath": str(absolute), "text": "b"},
         {"audio_filepath": "../elsewhere/b.wav", "text": "c"},
     )
-    assert [len(utterance.load()) for utterance in sources.read_manifest(path, RATE)] == [4000] * 3
+    assert [len(utterance.load()) for utterance in read_manifest(path, RATE)] == [4000] * 3
 
 
 def test_audio_comes_at_the_models_rate(tmp_path):
     write(tmp_path / "a.wav", rate=16000)
     path = manifest(tmp_path, {"audio_filepath": "a.wav", "text": "Hi", "speaker": 7})
-    (utterance,) = sources.read_manifest(path, RATE)
+    (utterance,) = read_manifest(path, RATE)
     assert (utterance.transcript, utterance.speaker, utterance.samples) == ("Hi", "7", 4000)
     assert len(utterance.load()) == 4000 and utterance.load().dtype == np.float32
 
 
 def test_a_duration_is_believed_until_the_file_is_read(tmp_path):
     path = manifest(tmp_path, {"audio_filepath": "missing.wav", "text": "a", "duration": 1.25})
-    (utterance,) = sources.read_manifest(path, RATE)
+    (utterance,) = read_manifest(path, RATE)
     assert (utterance.samples, utterance.speaker) == (10000, None)
     with pytest.raises(InputError, match=r"missing\.wav: no such file"):
         utterance.load()
@@ -64,7 +67,7 @@ def test_a_file_that_cannot_be_opened_does_not_hold_up_the_others(tmp_path):
     (tmp_path / "bad.wav").write_bytes(b"no audio")
     write(tmp_path / "a.wav")
     lines = ({"audio_filepath": name, "text": "a"} for name in ("bad.wav", "a.wav"))
-    assert [utterance.samples for utterance in sources.read_manifest(manifest(tmp_path, *lines), RATE)] == [0, 4000]
+    assert [utterance.samples for utterance in read_manifest(manifest(tmp_path, *lines), RATE)] == [0, 4000]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ def test_a_bad_line_is_named_by_file_and_number(tmp_path, line, message):
     path = tmp_path / "m.jsonl"
     path.write_text('{"audio_filepath": "a.wav", "text": "a", "duration": 1}\n\n' + line + "\n")
     with pytest.raises(InputError, match=rf"m\.jsonl:3: {message}"):
-        sources.read_manifest(path, RATE)
+        read_manifest(path, RATE)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +103,7 @@ def test_a_manifest_that_is_missing_empty_or_binary_is_named(tmp_path, content, 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=rf"m\.jsonl: .*{message}"):
-        sources.read_manifest(path, RATE)
+        read_manifest(path, RATE)
 
 
 def test_a_source_gives_the_speakers_that_are_chosen(tmp_path):
@@ -137,7 +140,7 @@ def synthesis(**options):
 
 def test_synthesis_is_the_same_for_the_same_seed_and_split():
     def spoken(seed, stream):
-        return [(u.name, u.load().tobytes()) for u in sources.synthesize(synthesis(), RATE, seed, stream)]
+        return [(u.name, u.load().tobytes()) for u in synthesize(synthesis(), RATE, seed, stream)]
 
     first = spoken(1, "train.0")
     assert first == spoken(1, "train.0")
@@ -146,7 +149,7 @@ def test_synthesis_is_the_same_for_the_same_seed_and_split():
 
 
 def test_synthesis_speaks_every_phrase_before_any_comes_again():
-    utterances = sources.synthesize(synthesis(utterances=4), RATE, 0, "train.0")
+    utterances = synthesize(synthesis(utterances=4), RATE, 0, "train.0")
     assert {u.transcript for u in utterances[:2]} == {u.transcript for u in utterances[2:]} == {"yes", "no"}
     for utterance in utterances:
         audio = utterance.load()
@@ -160,7 +163,7 @@ def voices(utterances):
 
 def test_a_synthesized_speaker_is_the_variant_in_whatever_accent():
     source = synthesis(utterances=12, accents=["en-us", "en-gb", "en-029"], speakers=Speakers(include=["f3"]))
-    utterances = sources.synthesize(source, RATE, 0, "train.0")
+    utterances = synthesize(source, RATE, 0, "train.0")
     assert {utterance.speaker for utterance in utterances} == {"f3"}
     assert {variant for _, variant in voices(utterances)} == {"f3"}
     assert len({accent for accent, _ in voices(utterances)}) > 1
@@ -169,7 +172,7 @@ def test_a_synthesized_speaker_is_the_variant_in_whatever_accent():
 def test_shares_of_synthesized_speakers_have_no_variant_in_common():
     parts = []
     for share in ((0.0, 0.5), (0.5, 1.0)):
-        utterances = sources.synthesize(synthesis(utterances=30, speakers=Speakers(share=share)), RATE, 0, "train.0")
+        utterances = synthesize(synthesis(utterances=30, speakers=Speakers(share=share)), RATE, 0, "train.0")
         assert [utterance.speaker for utterance in utterances] == [variant for _, variant in voices(utterances)]
         parts.append({utterance.speaker for utterance in utterances})
     assert all(parts) and not parts[0] & parts[1]
@@ -177,7 +180,7 @@ def test_shares_of_synthesized_speakers_have_no_variant_in_common():
 
 def test_a_variant_that_does_not_exist_is_named():
     with pytest.raises(InputError, match="'f99' does not occur"):
-        sources.synthesize(synthesis(speakers=Speakers(exclude=["f99"])), RATE, 0, "train.0")
+        synthesize(synthesis(speakers=Speakers(exclude=["f99"])), RATE, 0, "train.0")
 
 
 def spoken_digit(**options):
@@ -190,12 +193,12 @@ def digits(real_data, tmp_path_factory):
     """The settings of a set that is prepared already."""
     pytest.importorskip("tensorflow_datasets")
     prepared = {"data_dir": str(tmp_path_factory.mktemp("tfds")), "manual_dir": "spoken_digit"}
-    sources.read_tfds(spoken_digit(**prepared, split="train[:1]"), real_data, RATE)
+    read_tfds(spoken_digit(**prepared, split="train[:1]"), real_data, RATE)
     return prepared
 
 
 def test_spoken_digits_come_from_the_archive_that_lies_there(digits, real_data):
-    utterances = sources.read_tfds(spoken_digit(**digits), real_data, RATE)
+    utterances = read_tfds(spoken_digit(**digits), real_data, RATE)
     assert len(utterances) == 2500
     assert {u.speaker for u in utterances} == {"george", "jackson", "nicolas", "theo", "yweweler"}
     assert {u.transcript for u in utterances} == set(DIGITS)
@@ -205,7 +208,7 @@ def test_spoken_digits_come_from_the_archive_that_lies_there(digits, real_data):
 
 
 def test_spoken_digits_come_at_another_rate(digits, real_data):
-    one, other = (sources.read_tfds(spoken_digit(**digits, split="train[:1]"), real_data, r)[0] for r in (RATE, 16000))
+    one, other = (read_tfds(spoken_digit(**digits, split="train[:1]"), real_data, r)[0] for r in (RATE, 16000))
     assert other.samples == 2 * one.samples == len(other.load())
 
 
@@ -219,10 +222,10 @@ def test_spoken_digits_come_at_another_rate(digits, real_data):
 )
 def test_what_the_set_does_not_have_is_named(digits, real_data, options, message):
     with pytest.raises(InputError, match=message):
-        sources.read_tfds(spoken_digit(**{**digits, "split": "train[:1]", **options}), real_data, RATE)
+        read_tfds(spoken_digit(**{**digits, "split": "train[:1]", **options}), real_data, RATE)
 
 
 def test_a_missing_folder_with_the_archive_is_named(tmp_path):
     pytest.importorskip("tensorflow_datasets")
     with pytest.raises(InputError, match=r"nowhere: the folder with the archive of spoken_digit wanted"):
-        sources.read_tfds(spoken_digit(manual_dir="nowhere", data_dir=str(tmp_path)), tmp_path, RATE)
+        read_tfds(spoken_digit(manual_dir="nowhere", data_dir=str(tmp_path)), tmp_path, RATE)

@@ -1,0 +1,140 @@
+"""Manifests: JSON lines that name recordings and what is said in them."""
+
+import functools
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import audio
+from pipeline.data.cache import MemoryCache, NoCache
+from pipeline.data.corpora import Entry
+from pipeline.data.utterances import Skipped, Utterance
+from pipeline.errors import InputError
+
+LONGEST_SECONDS = 1e6
+"""That a manifest may announce: eleven days."""
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What JSON may hold, but neither a file's name nor a transcript: zeros, and halves of characters."""
+
+
+def read_manifest(
+    path: str | Path, sample_rate: int, skipped: Skipped | None = None, cache: MemoryCache | None = None
+) -> list[Utterance]:
+    """A manifest's lines: `audio_filepath` (relative to the manifest, or absolute), `text`, and, if they are told,
+    `duration` and `offset` in seconds, for a piece of a recording, and `speaker`.
+
+    Args:
+        path: the manifest.
+        sample_rate: that audio is wanted at.
+        skipped: where lines go that are no such objects; default: the first ends it.
+        cache: for audio that was read.
+
+    Raises:
+        InputError: the file is missing or holds no usable line, or a line (it is named) is not such an object.
+    """
+    path = Path(path)
+    reader = _Reader(os.path.dirname(path), sample_rate, cache or NoCache())
+    utterances, bad = [], Skipped()
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    try:
+                        utterances.append(reader.utterance(line))
+                    except InputError as error:
+                        bad.add(f"{path}:{number}", str(error))
+                        if skipped is None:
+                            raise InputError(f"{path}:{number}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: a manifest of JSON lines wanted, found bytes that are not UTF-8") from error
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero in it
+        problem = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path}: a manifest wanted, {problem.lower()}") from error
+    if not utterances:
+        first = next(iter(bad.reasons.items()), None)
+        found = f"the first of {len(bad)} bad ones, {first[0]}: {first[1]}" if first else "found none"
+        raise InputError(f"{path}: a manifest with at least one line wanted, {found}")
+    if skipped is not None:
+        skipped.reasons.update(bad.reasons)
+    return utterances
+
+
+def of_entries(entries: Iterable[Entry], sample_rate: int, cache: MemoryCache | None = None) -> list[Utterance]:
+    """A corpus's entries as utterances."""
+    reader = _Reader("", sample_rate, cache or NoCache())
+    return [
+        reader.piece(
+            entry.audio,
+            entry.text,
+            entry.speaker,
+            entry.duration if entry.start is None or entry.end is None else entry.end - entry.start,
+            entry.start,
+        )
+        for entry in entries
+    ]
+
+
+class _Reader:
+    """Makes utterances of a manifest's lines, a million in seconds."""
+
+    def __init__(self, folder: str, sample_rate: int, cache: MemoryCache):
+        self._folder, self._rate, self._cache = folder, sample_rate, cache
+        self._speakers: dict[str, str] = {}  # one string for all lines of a speaker
+
+    def utterance(self, line: str) -> Utterance:
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError) as error:  # ValueError: no JSON, or a number of thousands of digits
+            raise InputError(f"a JSON object wanted, found {line.strip()[:60]!r}") from error
+        if not isinstance(values, dict):
+            raise InputError(f"a JSON object wanted, found {line.strip()[:60]!r}")
+        file, transcript = _string(values, "audio_filepath"), _string(values, "text")
+        speaker = values.get("speaker")
+        if speaker is not None:
+            speaker = self._speakers.setdefault(str(speaker), str(speaker))
+        return self.piece(file, transcript, speaker, _seconds(values, "duration"), _seconds(values, "offset"))
+
+    def piece(
+        self, file: str, transcript: str, speaker: str | None, seconds: float | None, offset: float | None
+    ) -> Utterance:
+        """A recording, or so many seconds of it from an offset on."""
+        file = os.path.join(self._folder, file)
+        if seconds is None:
+            seconds = max(0.0, audio.duration(file) - (offset or 0.0))
+        if offset is None:
+            name, load = file, functools.partial(self._load, file)
+        else:
+            name = f"{file} from {offset:g} s"
+            load = functools.partial(self._load_piece, file, offset, seconds)
+        return Utterance(name, transcript, speaker, round(seconds * self._rate), load)
+
+    def _load(self, file: str) -> np.ndarray:
+        return self._cache.get(file, functools.partial(audio.load_audio, file, self._rate))
+
+    def _load_piece(self, file: str, offset: float, seconds: float) -> np.ndarray:
+        return audio.load_audio(file, self._rate, offset, seconds)
+
+
+def _string(values: dict, key: str) -> str:
+    value = values.get(key)
+    if not isinstance(value, str):
+        raise InputError(f"{key!r} with a string wanted, found {value!r}")
+    if (not value.isascii() or "\0" in value) and _NO_TEXT.search(value):
+        raise InputError(f"{key!r} with characters wanted, found half of one or none: {value!r}")
+    return value
+
+
+def _seconds(values: dict, key: str) -> float | None:
+    value = values.get(key)
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_SECONDS
+    ):
+        raise InputError(f"{key!r} in seconds wanted, found {value!r}")
+    return value

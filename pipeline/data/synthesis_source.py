@@ -1,0 +1,149 @@
+"""Texts -> synthesized utterances, made once and kept on disk."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from pipeline.config import SynthesisSource
+from pipeline.data import synthesis
+from pipeline.data.cache import write_array
+from pipeline.data.utterances import Utterance, take_speakers
+from pipeline.errors import InputError
+from pipeline.grammar.jsgf import load_grammar
+
+_VERSION = 1
+"""Goes up when the same settings give other speech."""
+
+
+def synthesize(
+    source: SynthesisSource, sample_rate: int, seed: int, stream: str, cache_folder: Path | None = None
+) -> list[Utterance]:
+    """Texts spoken by random voices, speeds and pitches.
+
+    Every phrase comes once before any comes again; a grammar's sentences are drawn as its weights say, and make up half
+    of the utterances where there are phrases too. A variant of espeak-ng is a speaker: with another accent it is still
+    the same throat. The voices are those that the source's `speakers` leave.
+
+    Args:
+        source: what is said, and how.
+        sample_rate: in hertz.
+        seed, stream: decide the random choices.
+        cache_folder: where speech is kept; default: nowhere.
+
+    Raises:
+        InputError: a phrase, file, grammar or voice that cannot be used.
+    """
+    random = np.random.default_rng([seed, *stream.encode()])
+    texts = _texts(source, random)
+    speak, voices = _engine(source, stream)
+    spoken = []
+    for _ in range(source.utterances):
+        text, voice = next(texts), voices[random.integers(len(voices))]
+        words_per_minute = int(random.integers(*source.words_per_minute, endpoint=True))
+        pitch = int(random.integers(*source.pitch, endpoint=True))
+        spoken.append((text, voice, words_per_minute, pitch))
+    read, ends = _speech(spoken, speak, sample_rate, source.piper, cache_folder)
+    utterances = []
+    for number, (text, voice, _, _) in enumerate(spoken):
+        begin, end = (int(ends[number - 1]) if number else 0), int(ends[number])
+        name = f"synthesis.{stream}.{number} ({text!r} by {voice})"
+        load = functools.partial(read, begin, end)
+        utterances.append(Utterance(name, text, _throat(voice), end - begin, load))
+    return utterances
+
+
+def _texts(source: SynthesisSource, random: np.random.Generator) -> Iterator[str]:
+    """Without an end."""
+    phrases = list(source.phrases)
+    if source.phrases_file is not None:
+        try:
+            lines = Path(source.phrases_file).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            problem = getattr(error, "strerror", None) or "found bytes that are not UTF-8"
+            raise InputError(f"{source.phrases_file}: a file of phrases wanted, {problem.lower()}") from error
+        phrases += [line.strip() for line in lines if line.strip()]
+        if not phrases:
+            raise InputError(f"{source.phrases_file}: a file of phrases wanted, found none in it")
+    texts = [text for phrase in phrases for text in synthesis.expand(phrase)]
+    grammar = load_grammar(source.grammar) if source.grammar is not None else None
+    sampler = Random(int(random.integers(2**62))) if grammar else None
+    while True:
+        for place in random.permutation(len(texts)) if texts else range(1):
+            if texts:
+                yield texts[place]
+            if grammar:
+                yield _sentence(grammar, sampler)
+
+
+def _sentence(grammar, sampler: Random) -> str:
+    for _ in range(1000):
+        if sentence := grammar.sample(sampler):
+            return sentence
+    raise InputError(f"{grammar.name}: sentences with words wanted, found empty ones only")
+
+
+def _engine(source: SynthesisSource, stream: str):
+    """What speaks (text, voice, sample rate, words a minute, pitch), and the voices that it has."""
+    if source.piper is not None:
+        from pipeline.data.piper import Piper
+
+        piper = Piper(source.piper)
+        names = piper.voices
+    else:
+        names = synthesis.voices(source.accents)
+    silent = [Utterance(name, "", _throat(name), 0, lambda: np.zeros(0, np.float32)) for name in names]
+    voices = [utterance.name for utterance in take_speakers(silent, source.speakers)]
+    if not voices:
+        raise InputError(f"data.{stream}: no voice is left of accents {source.accents} (speakers: {source.speakers})")
+    return (piper.synthesize if source.piper is not None else synthesis.synthesize), voices
+
+
+def _speech(
+    spoken: list[tuple], speak, sample_rate: int, piper: str | None, folder: Path | None
+) -> tuple[Callable[[int, int], np.ndarray], np.ndarray]:
+    """What reads the speech between two samples of all that is spoken, and int64 where each utterance ends."""
+    what = json.dumps([_VERSION, sample_rate, piper, spoken])
+    file = folder and folder / "synthesis" / f"{hashlib.sha256(what.encode()).hexdigest()}.npy"
+    if file:
+        try:
+            _open(file)
+            return functools.partial(_piece_of_file, file), np.load(file.with_suffix(".ends.npy"))
+        except (OSError, ValueError):
+            pass  # not there yet, or damaged
+    pieces = [
+        np.round(32767 * speak(text, voice, sample_rate, words_per_minute, pitch)).astype(np.int16)
+        for text, voice, words_per_minute, pitch in spoken
+    ]
+    samples, ends = np.concatenate(pieces), np.cumsum([len(piece) for piece in pieces])
+    if file:
+        try:
+            write_array(file.with_suffix(".ends.npy"), ends)
+            write_array(file, samples)
+            return functools.partial(_piece_of_file, file), ends
+        except OSError:
+            pass  # no room: it is synthesized anew each time
+    return functools.partial(_piece, samples), ends
+
+
+@functools.lru_cache(maxsize=64)
+def _open(file: Path) -> np.ndarray:
+    return np.load(file, mmap_mode="r")
+
+
+def _piece_of_file(file: Path, begin: int, end: int) -> np.ndarray:
+    return _piece(_open(file), begin, end)
+
+
+def _piece(samples: np.ndarray, begin: int, end: int) -> np.ndarray:
+    return samples[begin:end].astype(np.float32) / 32767
+
+
+def _throat(voice: str) -> str:
+    """Who speaks: the variant of `accent+variant`, or the accent if there is none."""
+    accent, _, variant = voice.partition("+")
+    return variant or accent
