@@ -1,0 +1,58 @@
+"""Audio files, each with a text file beside it; the Montreal Forced Aligner wants corpora like this."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.data.corpora import splits
+from pipeline.data.corpora.entry import Entry
+from pipeline.data.corpora.files import is_audio
+from pipeline.data.corpora.lines import read_lines
+from pipeline.errors import InputError
+
+log = logging.getLogger(__name__)
+
+LAYOUT = "audio files, each with a .txt or .lab file of the same name beside it"
+
+_TEXT_ENDINGS = (".txt", ".lab")
+
+
+def fits(path: Path) -> bool:
+    return any(text for _, _, text in _audio(path))
+
+
+def read(path: Path, split: str | None) -> list[Entry]:
+    """The utterances of a folder and the folders in it. One of these is a speaker's, and called as he is.
+
+    Raises:
+        InputError: no audio file has a text, a text is not UTF-8, or a split is wanted.
+    """
+    splits.refuse(split, path, "texts")
+    entries, without = [], 0
+    for folder, name, text in _audio(path):
+        if text is None:
+            without += 1
+            continue
+        words = " ".join("".join(read_lines(Path(folder, text), "a text")).split())
+        speaker = os.path.basename(folder) if Path(folder) != path else None
+        entries.append(Entry(os.path.join(folder, name), words, speaker))
+    if not entries:
+        raise InputError(f"{path}: {LAYOUT} wanted, found {without} audio files without")
+    if without:
+        log.warning("%s: %d audio files without a text are left out", path, without)
+    return entries
+
+
+def _audio(path: Path) -> Iterator[tuple[str, str, str | None]]:
+    """Of each audio file its folder, its name and that of its text, which may be missing."""
+    for folder, inner, names in os.walk(path, onerror=_raise):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        there = set(names)
+        for name in sorted(filter(is_audio, names)):
+            stem = os.path.splitext(name)[0]
+            yield folder, name, next((stem + ending for ending in _TEXT_ENDINGS if stem + ending in there), None)
+
+
+def _raise(error: OSError) -> None:
+    raise error
