@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.audio import AudioError
 from pipeline.augment import WaveformAugmentation
-from pipeline.config import Augment, Config
+from pipeline.config import Config
 from pipeline.data.utterances import Example, Examples, Skipped, too_many_skipped, unlearnable
 from pipeline.errors import InputError
 
@@ -47,7 +47,7 @@ class Batches:
     ):
         self._examples, self._settings, self._skipped = examples, settings, skipped
         self._training, self._few_shapes, self._split = training, few_shapes, split
-        self._augmentations: dict[Augment, WaveformAugmentation] = {}
+        self._augmentations: dict[str, WaveformAugmentation] = {}  # by their settings
         self._unreadable = Skipped()
         self.epoch = 0
         """The epoch that the next iteration is of."""
@@ -56,9 +56,10 @@ class Batches:
         self.failure: InputError | None = None
         """Why the latest iteration ended before its time: what is raised among TensorFlow's threads is lost."""
         if training:
-            for augment in {settings.augment, *(source.augment or settings.augment for source in settings.data.train)}:
-                self._augmentations[augment] = WaveformAugmentation(
-                    augment, settings.features.sample_rate, Path(settings.data.folder), settings.seed
+            folder = Path(settings.data.folder)
+            for augment in (settings.augment, *(source.augment for source in settings.data.train if source.augment)):
+                self._augmentations[repr(augment)] = WaveformAugmentation(
+                    augment, settings.features.sample_rate, folder, settings.seed
                 )
 
     def plan(self, epoch: int) -> list[list[Example]]:
@@ -140,7 +141,7 @@ class Batches:
         problem = unlearnable(example.labels, len(audio), self._settings)  # the announced length may be wrong
         if problem is not None or seed is None:
             return audio, problem
-        augmentation = self._augmentations[utterance.augment or self._settings.augment]
+        augmentation = self._augmentations[repr(utterance.augment or self._settings.augment)]
         changed = augmentation(audio, np.random.default_rng(seed))
         return audio if unlearnable(example.labels, len(changed), self._settings) else changed, None
 
