@@ -1,7 +1,6 @@
 """What a configuration's utterances are like, before any training: one pass over the audio, nothing of it kept."""
 
 import hashlib
-import inspect
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -232,8 +231,10 @@ def _listen(utterance: Utterance, settings: Config) -> tuple[Sound | None, str |
     """What the audio is like, or why it cannot be read; and the file's rate."""
     file_rate = None
     try:
-        # A source may keep what it has read, behind functools.cache; here each is read once, and may be of a huge set.
-        samples = inspect.unwrap(utterance.load)()
+        load = utterance.load
+        if hasattr(load, "cache_info"):  # functools.cache would keep what is read here once, and may be of a huge set
+            load = load.__wrapped__
+        samples = load()
         file_rate = _file_rate(utterance.name)
         return measure(samples, settings.features.sample_rate), None, file_rate
     except (InputError, OSError, soundfile.SoundFileError) as error:
@@ -243,7 +244,7 @@ def _listen(utterance: Utterance, settings: Config) -> tuple[Sound | None, str |
 def _file_rate(name: str) -> int | None:
     try:
         return soundfile.info(name).samplerate if Path(name).is_file() else None
-    except OSError:  # a name too long for a file's
+    except (OSError, ValueError):  # a name that no file can have
         return None
 
 
