@@ -23,9 +23,9 @@ def main(arguments) -> None:
         return
     settings, splits = _splits(arguments)
     beam = _beam_options(arguments)
-    prepared, skipped = prepare(
-        splits, out, settings.features.sample_rate, settings.data.most_skipped, beam, arguments.shards
-    )
+    rate, most_skipped = settings.features.sample_rate, settings.data.most_skipped
+    with command.progress_bar(sum(map(len, splits.values())), "utterance") as bar:
+        prepared, skipped = prepare(splits, out, rate, most_skipped, beam, arguments.shards, bar.update)
     for split in prepared:
         if arguments.json:
             print(json.dumps({"split": split.split, "utterances": split.utterances, "hours": round(split.hours, 4)}))

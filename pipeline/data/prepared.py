@@ -1,10 +1,12 @@
 """Utterances -> a set of TensorFlow Datasets on disk: sharded, read at random, made here or by Apache Beam."""
 
+import contextlib
 import json
 import logging
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ def prepare(
     most_skipped: float,
     beam: Any | None = None,
     shards: int | None = None,
+    tell: Callable[[], None] = lambda: None,
 ) -> tuple[list[Prepared], Skipped]:
     """Writes a set that `{kind: tfds, path: OUT}` reads; a set that is whole already stays as it is.
 
@@ -50,6 +53,7 @@ def prepare(
         most_skipped: the share of a split's utterances that may turn out to be unreadable.
         beam: options of a Beam pipeline; default: this process does the work.
         shards: files a split; default: as TFDS thinks fit.
+        tell: called after each utterance that this process has read.
 
     Returns:
         What each split holds, and what could not be read.
@@ -66,10 +70,15 @@ def prepare(
     for left in out.glob(f"{_NAME}/*incomplete*"):
         shutil.rmtree(left, ignore_errors=True)
     skipped = Skipped()
-    builder = _builder(out, sample_rate, {names[split]: splits[split] for split in splits}, skipped, beam, most_skipped)
+
+    def generate(utterances: Sequence[Utterance]):
+        return _by_beam(utterances) if beam is not None else _examples(utterances, skipped, most_skipped, tell)
+
+    builder = _builder(out, sample_rate, {names[split]: splits[split] for split in splits}, generate)
     options = {} if beam is None else {"beam_options": beam}
     try:
-        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(num_shards=shards, **options))
+        with contextlib.redirect_stdout(sys.stderr):
+            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(num_shards=shards, **options))
     except (InputError, KeyboardInterrupt):
         raise
     except Exception as error:  # TFDS's and Beam's, and the disk's
@@ -115,12 +124,7 @@ def _split_name(split: str) -> str:
 
 
 def _builder(
-    out: Path,
-    sample_rate: int,
-    splits: dict[str, Sequence[Utterance]],
-    skipped: Skipped,
-    beam: Any | None,
-    most_skipped: float,
+    out: Path, sample_rate: int, splits: dict[str, Sequence[Utterance]], generate: Callable[[Sequence[Utterance]], Any]
 ) -> Any:
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core import registered
@@ -151,19 +155,24 @@ def _builder(
                 return {split: self._generate_examples(utterances) for split, utterances in splits.items()}
 
             def _generate_examples(self, utterances):
-                if beam is None:
-                    return _examples(utterances, skipped, most_skipped)
-                import apache_beam
-
-                keyed = [(_key(number, utterance), utterance) for number, utterance in enumerate(utterances)]
-                return apache_beam.Create(keyed) | apache_beam.FlatMap(_example_or_nothing)
+                return generate(utterances)
 
         return Speech(data_dir=str(out), file_format="array_record")
 
 
-def _examples(utterances: Sequence[Utterance], skipped: Skipped, most_skipped: float) -> Iterator[tuple[str, dict]]:
+def _by_beam(utterances: Sequence[Utterance]) -> Any:
+    import apache_beam
+
+    keyed = [(_key(number, utterance), utterance) for number, utterance in enumerate(utterances)]
+    return apache_beam.Create(keyed) | apache_beam.FlatMap(_example_or_nothing)
+
+
+def _examples(
+    utterances: Sequence[Utterance], skipped: Skipped, most_skipped: float, tell: Callable[[], None]
+) -> Iterator[tuple[str, dict]]:
     for number, utterance in enumerate(utterances):
         key = _key(number, utterance)
+        tell()
         try:
             yield key, _example(key, utterance)
         except AudioError as error:

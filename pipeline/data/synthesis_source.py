@@ -1,5 +1,6 @@
 """Texts -> synthesized utterances, made once and kept on disk."""
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -9,6 +10,7 @@ from random import Random
 
 import numpy as np
 
+from pipeline.audio import AudioError
 from pipeline.config import SynthesisSource
 from pipeline.data import synthesis
 from pipeline.data.cache import write_array
@@ -110,33 +112,32 @@ def _speech(
     what = json.dumps([_VERSION, sample_rate, piper, spoken])
     file = folder and folder / "synthesis" / f"{hashlib.sha256(what.encode()).hexdigest()}.npy"
     if file:
-        try:
-            _open(file)
-            return functools.partial(_piece_of_file, file), np.load(file.with_suffix(".ends.npy"))
-        except (OSError, ValueError):
-            pass  # not there yet, or damaged
+        with contextlib.suppress(OSError, ValueError):  # not there yet, or damaged
+            return functools.partial(_piece_of_file, file, _first_byte(file)), np.load(file.with_suffix(".ends.npy"))
     pieces = [
         np.round(32767 * speak(text, voice, sample_rate, words_per_minute, pitch)).astype(np.int16)
         for text, voice, words_per_minute, pitch in spoken
     ]
     samples, ends = np.concatenate(pieces), np.cumsum([len(piece) for piece in pieces])
     if file:
-        try:
+        with contextlib.suppress(OSError):  # no room: it is synthesized anew each time
             write_array(file.with_suffix(".ends.npy"), ends)
             write_array(file, samples)
-            return functools.partial(_piece_of_file, file), ends
-        except OSError:
-            pass  # no room: it is synthesized anew each time
+            return functools.partial(_piece_of_file, file, _first_byte(file)), ends
     return functools.partial(_piece, samples), ends
 
 
-@functools.lru_cache(maxsize=64)
-def _open(file: Path) -> np.ndarray:
-    return np.load(file, mmap_mode="r")
+def _first_byte(file: Path) -> int:
+    """Where the samples begin in a file of them. Raises: OSError, ValueError: it is missing, or not whole."""
+    samples = np.load(file, mmap_mode="r")
+    return file.stat().st_size - samples.nbytes
 
 
-def _piece_of_file(file: Path, begin: int, end: int) -> np.ndarray:
-    return _piece(_open(file), begin, end)
+def _piece_of_file(file: Path, first_byte: int, begin: int, end: int) -> np.ndarray:
+    try:
+        return np.fromfile(file, np.int16, end - begin, offset=first_byte + 2 * begin).astype(np.float32) / 32767
+    except OSError as error:
+        raise AudioError(f"{file}: synthesized speech wanted, {(error.strerror or str(error)).lower()}") from error
 
 
 def _piece(samples: np.ndarray, begin: int, end: int) -> np.ndarray:

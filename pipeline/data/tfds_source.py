@@ -8,6 +8,7 @@ import json
 import os
 import re
 import socket
+import sys
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,8 @@ def _prepared(source: TfdsSource, folder: Path) -> Any:
             builder = tfds.builder(source.name, data_dir=source.data_dir, file_format="array_record")
         try:
             config = tfds.download.DownloadConfig(**options)
-            builder.download_and_prepare(download_dir=source.download_dir, download_config=config)
+            with contextlib.redirect_stdout(sys.stderr):
+                builder.download_and_prepare(download_dir=source.download_dir, download_config=config)
         except Exception as error:  # TFDS raises whatever its dozens of builders and the network do
             raise InputError(f"TFDS {source.name}: {_first_line(error)}") from error
     return builder

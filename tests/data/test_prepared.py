@@ -1,0 +1,114 @@
+import dataclasses
+import functools
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.audio import AudioError
+from pipeline.config import TfdsSource
+from pipeline.data.prepared import prepare
+from pipeline.data.tfds_source import read_tfds
+from pipeline.data.utterances import Utterance
+from pipeline.errors import InputError
+
+pytest.importorskip("tensorflow_datasets")
+pytest.importorskip("array_record")
+
+RATE = 8000
+
+
+def tone(number):
+    return (0.5 * np.sin(np.arange(800 + 10 * number) * 0.05 * (1 + number))).astype(np.float32)
+
+
+def missing():
+    raise AudioError("x.wav: no such file")
+
+
+def utterances(count=6):
+    return [
+        Utterance(f"{n}.wav", f"text {n}", "ann" if n % 2 else None, 800 + 10 * n, functools.partial(tone, n))
+        for n in range(count)
+    ]
+
+
+def read(path, split="train", rate=RATE):
+    return read_tfds(TfdsSource(kind="tfds", path=str(path), split=split), path, rate)
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory):
+    out = tmp_path_factory.mktemp("ready") / "set"
+    prepare({"train": utterances(), "dev-clean": utterances(2)}, out, RATE, 0.2, shards=2)
+    return out
+
+
+def test_what_is_prepared_is_what_was_there(ready):
+    found = {u.transcript: u for u in read(ready)}
+    assert len(found) == 6
+    for number in range(6):
+        utterance = found[f"text {number}"]
+        np.testing.assert_allclose(utterance.load(), tone(number), atol=1 / 32767)
+        assert utterance.samples == len(tone(number))
+        assert utterance.speaker == ("ann" if number % 2 else None)
+
+
+def test_splits_and_parts_of_them_can_be_asked_for(ready):
+    assert len(read(ready, "dev_clean")) == 2
+    part = read(ready, "train[:50%]")
+    assert [u.transcript for u in part] == [u.transcript for u in read(ready)][:3]
+    assert [len(u.load()) for u in part] == [u.samples for u in part]
+    assert [u.samples for u in read(ready, rate=16000)] == [2 * u.samples for u in read(ready)]
+    with pytest.raises(InputError, match="nowhere"):
+        read(ready, "nowhere")
+
+
+def test_the_same_utterances_give_the_same_content_after_an_interruption(ready, tmp_path):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    broken = [*utterances()[:4], dataclasses.replace(utterances()[4], load=interrupted), utterances()[5]]
+    with pytest.raises(KeyboardInterrupt):
+        prepare({"train": broken}, tmp_path / "set", RATE, 0.2)
+    (found,), skipped = prepare({"train": utterances()}, tmp_path / "set", RATE, 0.2)
+    assert (found.split, found.utterances, len(skipped)) == ("train", 6, 0)
+    one, other = ([(u.transcript, u.load().tobytes()) for u in read(path)] for path in (ready, tmp_path / "set"))
+    assert sorted(one) == sorted(other)
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "set").rglob("*.array_record*")}
+    prepare({"train": utterances()}, tmp_path / "set", RATE, 0.2)
+    assert before == {file: file.stat().st_mtime_ns for file in (tmp_path / "set").rglob("*.array_record*")}
+
+
+def test_an_unreadable_utterance_is_skipped_and_named(tmp_path, caplog):
+    spoilt = [*utterances(9), dataclasses.replace(utterances()[0], name="x.wav", load=missing)]
+    (found,), skipped = prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2)
+    assert found.utterances == 9 and list(skipped.reasons) == ["x.wav"]
+    assert len(read(tmp_path / "set")) == 9
+
+
+def test_too_many_unreadable_ones_end_it(tmp_path):
+    spoilt = [dataclasses.replace(u, load=missing) for u in utterances()[:2]] + utterances()[2:]
+    with pytest.raises(InputError, match=r"skipped 2 of 6 utterances: 0\.wav \(x\.wav: no such file\)"):
+        prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2)
+    with pytest.raises(InputError, match="the folder of a prepared set wanted, found none"):
+        read(tmp_path / "set")
+
+
+def test_another_sets_folder_is_refused(ready, tmp_path):
+    with pytest.raises(InputError, match="holds another set"):
+        prepare({"train": utterances(3)}, ready, RATE, 0.2)
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match="a new folder wanted"):
+        prepare({"train": utterances(3)}, tmp_path, RATE, 0.2)
+
+
+def test_beam_prepares_the_same(ready, tmp_path):
+    options = pytest.importorskip("apache_beam.options.pipeline_options")
+    (found, _), _ = prepare(
+        {"train": utterances(), "dev-clean": utterances(2)}, tmp_path / "set", RATE, 0.2, options.PipelineOptions([])
+    )
+    assert found.utterances == 6
+    index = [path / "speech/1.0.0/index-train.jsonl" for path in (ready, tmp_path / "set")]
+    one, other = ([json.loads(line) for line in file.read_text().splitlines()] for file in index)
+    assert one == other

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from pipeline.config import SynthesisSource
+from pipeline.data import synthesis
+from pipeline.data.synthesis_source import synthesize
+from pipeline.errors import InputError
+from pipeline.grammar.jsgf import load_grammar
+
+RATE = 8000
+GRAMMAR = "#JSGF V1.0;\ngrammar lights;\npublic <command> = turn (on | off) [the] (/9/ light | /1/ fan);\n"
+
+
+def source(**options):
+    return SynthesisSource(kind="synthesis", **{"utterances": 40, "accents": ["en-us"], **options})
+
+
+@pytest.fixture
+def lights(tmp_path):
+    path = tmp_path / "lights.jsgf"
+    path.write_text(GRAMMAR)
+    return str(path)
+
+
+def test_a_grammars_sentences_are_spoken_as_often_as_it_says(lights):
+    texts = [u.transcript for u in synthesize(source(grammar=lights), RATE, 0, "train.0")]
+    grammar = load_grammar(lights)
+    assert all(grammar.accepts(text) for text in texts) and len(set(texts)) > 3
+    assert sum("light" in text for text in texts) > 30
+
+
+def test_phrases_of_a_file_are_spoken_beside_the_others_and_a_grammars(lights, tmp_path):
+    (tmp_path / "words.txt").write_text("hello\n\ngood (morning|night)\n")
+    settings = source(phrases=["stop"], phrases_file=str(tmp_path / "words.txt"), grammar=lights, utterances=16)
+    texts = [u.transcript for u in synthesize(settings, RATE, 0, "train.0")]
+    alone = [text for text in texts if not text.startswith("turn")]
+    assert sorted(alone) == sorted(["stop", "hello", "good morning", "good night"] * 2) and len(alone) == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"phrases_file": "nowhere.txt"}, r"nowhere\.txt: a file of phrases wanted, no such file"),
+        ({"phrases_file": "{folder}/empty.txt"}, r"empty\.txt: a file of phrases wanted, found none"),
+        ({"phrases_file": "{folder}/latin.txt"}, r"latin\.txt: a file of phrases wanted, found bytes"),
+        ({"phrases": ["turn (on"]}, r"phrase 'turn \(on'"),
+        ({"grammar": "{folder}/open.jsgf"}, r"open\.jsgf: line 3"),
+        ({"grammar": "nowhere.jsgf"}, r"nowhere\.jsgf: a grammar wanted, no such file"),
+        ({"phrases": ["a"], "piper": "nowhere.onnx"}, r"nowhere\.onnx: a Piper voice .* no such file"),
+    ],
+)
+def test_what_cannot_be_spoken_is_named(tmp_path, options, message):
+    (tmp_path / "empty.txt").write_text("\n \n")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "open.jsgf").write_text(GRAMMAR.replace("off)", "off"))
+    told = {key: value.format(folder=tmp_path) if isinstance(value, str) else value for key, value in options.items()}
+    with pytest.raises(InputError, match=message):
+        synthesize(source(**told), RATE, 0, "train.0")
+
+
+def test_speech_is_synthesized_once_and_the_same_without_a_cache(tmp_path, monkeypatch):
+    settings = source(phrases=["(yes|no)"], utterances=4)
+
+    def spoken(folder):
+        return [(u.name, u.samples, u.load().tobytes()) for u in synthesize(settings, RATE, 0, "train.0", folder)]
+
+    without = spoken(None)
+    assert spoken(tmp_path) == without
+    monkeypatch.setattr(synthesis, "synthesize", None)
+    assert spoken(tmp_path) == without
+    with pytest.raises(TypeError):
+        synthesize(settings, RATE, 1, "train.0", tmp_path)
+
+
+def test_a_damaged_cache_is_made_anew(tmp_path):
+    settings = source(phrases=["yes"], utterances=1)
+    (one,) = synthesize(settings, RATE, 0, "train.0", tmp_path)
+    wanted = one.load()
+    for file in tmp_path.rglob("*.npy"):
+        file.write_bytes(file.read_bytes()[:80])
+    (again,) = synthesize(settings, RATE, 0, "train.0", tmp_path)
+    np.testing.assert_array_equal(again.load(), wanted)

@@ -1,0 +1,58 @@
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import tiny
+from test_scripts import run
+
+from pipeline.config import load_config
+from pipeline.data.splits import load_splits
+
+pytest.importorskip("array_record")
+
+
+def test_a_configurations_speech_becomes_a_set_that_trains_alike(tmp_path):
+    path = tiny.write_config(tmp_path)
+    done = run(tmp_path, "prepare.py", path, tmp_path / "ready", "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["split"], line["utterances"]) for line in lines] == [("train", 24), ("valid", 6), ("test", 4)]
+    entries = [f"data.{split}=[{{kind: tfds, path: ready, split: {split}}}]" for split in ("train", "valid", "test")]
+    plain, ready = load_splits(load_config(path)), load_splits(load_config(path, entries))
+
+    def content(splits):
+        return sorted(
+            (example.text, row[:length].round(3).tobytes())
+            for examples, (x, _) in splits.train.of_epoch(0, augment=False)
+            for example, row, length in zip(examples, x["audio"], x["lengths"], strict=True)
+        )
+
+    assert [text for text, _ in content(ready)] == [text for text, _ in content(plain)]
+    assert sorted(ready.units.symbols) == sorted(plain.units.symbols)
+
+
+def test_a_corpus_becomes_a_manifest(tmp_path):
+    for word in ("yes", "no"):
+        (tmp_path / "words" / word).mkdir(parents=True)
+        soundfile.write(tmp_path / "words" / word / "0a0b_nohash_0.wav", np.ones(800) * 0.1, 8000)
+    done = run(tmp_path, "prepare.py", tmp_path / "words", tmp_path / "words.jsonl")
+    assert done.returncode == 0 and "2 utterances" in done.stdout
+    lines = [json.loads(line) for line in (tmp_path / "words.jsonl").read_text().splitlines()]
+    assert {line["text"] for line in lines} == {"yes", "no"}
+    done = run(tmp_path, "prepare.py", tmp_path / "words.jsonl", tmp_path / "ready", "--rate", "8000")
+    assert done.returncode == 0 and "train, 2 utterances" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere", "out"], "error: nowhere: a corpus's folder or table wanted, there is none"),
+        (["nowhere.jsonl", "out"], "error: nowhere.jsonl: a manifest wanted, no such file"),
+        (["tfds:spoken_dig", "out"], "error: TFDS spoken_dig: no such set; the nearest: spoken_digit"),
+        (["nowhere.yaml", "out"], "error: nowhere.yaml: a configuration file wanted"),
+    ],
+)
+def test_a_source_that_is_none_is_one_line(tmp_path, arguments, message):
+    done = run(tmp_path, "prepare.py", arguments[0], tmp_path / arguments[1])
+    assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
