@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from pipeline.audio import AudioError
 from pipeline.augment import augment_waveform
 from pipeline.config import Config
 from pipeline.data.utterances import Example, Skipped, unlearnable
+from pipeline.errors import UnreadableError
 
 Batch = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
-"""{"audio": float32 [batch, samples], "lengths": int32 [batch]} and {"labels": int32 [batch, labels],
-"label_lengths": int32 [batch]}"""
+"""{"audio": float32 [batch, samples], "lengths": int32 [batch]}, or {"features": float32 [batch, frames, coefficients],
+"lengths": ...}; and {"labels": int32 [batch, labels], "label_lengths": int32 [batch]}"""
 
 _JITTER = 0.1
 """How far lengths are blurred before sorting: batches differ from epoch to epoch, padding stays near 5 %."""
@@ -77,21 +77,21 @@ class Batches:
                     examples.append(example)
                     waveforms.append(audio)
             if examples:
-                yield examples, _pad(waveforms, examples, self._few_shapes)
+                yield examples, _pad(self._settings.features.input, waveforms, examples, self._few_shapes)
 
     def __iter__(self) -> Iterator[Batch]:
         delivered = self.delivered = []  # its own list, should an earlier iteration still be under way in a thread
         for examples, batch in self.of_epoch(self.epoch):
-            delivered.append((examples, float(batch[0]["lengths"].sum()) / self._settings.features.sample_rate))
+            delivered.append((examples, float(batch[0]["lengths"].sum()) / self._settings.features.lengths_per_second))
             yield batch
 
     def _audio(self, example: Example) -> np.ndarray | None:
-        """The utterance's samples, or None, noted, if it turns out to be unusable."""
+        """The utterance's samples or features, or None, noted, if it turns out to be unusable."""
         utterance = example.utterance
         try:
             audio = utterance.load()
             problem = unlearnable(example.labels, len(audio), self._settings)  # the announced length may be wrong
-        except AudioError as error:
+        except UnreadableError as error:
             problem = str(error)
         if problem is None:
             return audio
@@ -104,19 +104,19 @@ class Batches:
         return audio if unlearnable(example.labels, len(changed), self._settings) else changed
 
 
-def _pad(waveforms: list[np.ndarray], examples: list[Example], few_shapes: bool) -> Batch:
+def _pad(name: str, waveforms: list[np.ndarray], examples: list[Example], few_shapes: bool) -> Batch:
     def size(longest: int) -> int:
         return _size_among_few(longest) if few_shapes else longest
 
     lengths = np.array([len(waveform) for waveform in waveforms], np.int32)
-    audio = np.zeros((len(waveforms), size(lengths.max())), np.float32)
+    audio = np.zeros((len(waveforms), size(lengths.max()), *waveforms[0].shape[1:]), np.float32)
     for row, waveform in zip(audio, waveforms, strict=True):
         row[: len(waveform)] = waveform
     label_lengths = np.array([len(example.labels) for example in examples], np.int32)
     labels = np.zeros((len(examples), size(max(1, label_lengths.max()))), np.int32)
     for row, example in zip(labels, examples, strict=True):
         row[: len(example.labels)] = example.labels
-    return {"audio": audio, "lengths": lengths}, {"labels": labels, "label_lengths": label_lengths}
+    return {name: audio, "lengths": lengths}, {"labels": labels, "label_lengths": label_lengths}
 
 
 def _size_among_few(size: int) -> int:

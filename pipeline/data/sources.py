@@ -12,6 +12,7 @@ from pipeline import audio, config
 from pipeline.data import joining, synthesis
 from pipeline.data.utterances import Utterance, take_speakers
 from pipeline.errors import InputError
+from pipeline.feature_files import FeatureFrames, frames_announced, load_features
 
 LONGEST_SECONDS = 1e6
 """That a manifest may announce: eleven days."""
@@ -29,11 +30,12 @@ def read(sources: list[config.Source], settings: config.Config, stream: str) -> 
         stream: the split's name; random choices of two splits are independent.
     """
     rate, folder = settings.features.sample_rate, Path(settings.data.folder)
+    frames = FeatureFrames.of(settings.features)
     kept = []
     for number, source in enumerate(sources):
         name = f"{stream}.{number}"
         if isinstance(source, config.ManifestSource):
-            utterances = read_manifest(folder / source.path, rate)
+            utterances = read_manifest(folder / source.path, rate, frames)
         elif isinstance(source, config.TfdsSource):
             utterances = read_tfds(source, folder, rate)
         else:
@@ -55,11 +57,18 @@ def read(sources: list[config.Source], settings: config.Config, stream: str) -> 
     return of_epoch
 
 
-def read_manifest(path: str | Path, sample_rate: int) -> list[Utterance]:
+def read_manifest(path: str | Path, sample_rate: int | None, features: FeatureFrames | None = None) -> list[Utterance]:
     """A manifest's lines: `audio_filepath` (relative to the manifest, or absolute), `text`, `duration`, `speaker`.
 
+    For a model that takes features, `features_filepath` of a .npy file; a line may have both.
+
+    Args:
+        path: the manifest.
+        sample_rate: of the audio that the model takes, in hertz.
+        features: that it takes instead of audio.
+
     Raises:
-        InputError: the file is missing, or a line (it is named) is not such an object.
+        InputError: the file is missing, or a line (it is named) is not such an object, or not of what the model takes.
     """
     path = Path(path)
     utterances = []
@@ -67,7 +76,7 @@ def read_manifest(path: str | Path, sample_rate: int) -> list[Utterance]:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    utterances.append(_manifest_line(f"{path}:{number}", line, path.parent, sample_rate))
+                    utterances.append(_manifest_line(f"{path}:{number}", line, path.parent, sample_rate, features))
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: a manifest of JSON lines wanted, found bytes that are not UTF-8") from error
     except InputError:
@@ -80,14 +89,20 @@ def read_manifest(path: str | Path, sample_rate: int) -> list[Utterance]:
     return utterances
 
 
-def _manifest_line(place: str, line: str, folder: Path, sample_rate: int) -> Utterance:
+def _manifest_line(
+    place: str, line: str, folder: Path, sample_rate: int | None, features: FeatureFrames | None
+) -> Utterance:
     try:
         values = json.loads(line)
     except (ValueError, RecursionError) as error:  # ValueError: no JSON, or a number of thousands of digits
         raise InputError(f"{place}: a JSON object wanted, found {line.strip()[:60]!r}") from error
     if not isinstance(values, dict):
         raise InputError(f"{place}: a JSON object wanted, found {line.strip()[:60]!r}")
-    for key in ("audio_filepath", "text"):
+    file_key, other = ("features_filepath", "audio_filepath")[:: 1 if features else -1]
+    if file_key not in values and other in values:
+        model = "features" if features else "audio"
+        raise InputError(f"{place}: {file_key!r} wanted by a model with features.input = {model}, found {other!r}")
+    for key in (file_key, "text"):
         if not isinstance(values.get(key), str):
             raise InputError(f"{place}: {key!r} with a string wanted, found {values.get(key)!r}")
         if _NO_TEXT.search(values[key]):
@@ -97,16 +112,19 @@ def _manifest_line(place: str, line: str, folder: Path, sample_rate: int) -> Utt
         isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 <= duration <= LONGEST_SECONDS
     ):
         raise InputError(f"{place}: 'duration' in seconds wanted, found {duration!r}")
-    file = folder / values["audio_filepath"]
-    if duration is None:
-        duration = audio.duration(file)
-    speaker = values.get("speaker")
+    file, speaker = folder / values[file_key], values.get("speaker")
+    if features:
+        samples = frames_announced(file) if duration is None else round(duration * features.per_second)
+        load = functools.partial(load_features, file, features.coefficients)
+    else:
+        samples = round((audio.duration(file) if duration is None else duration) * sample_rate)
+        load = functools.partial(audio.load_audio, file, sample_rate)
     return Utterance(
         name=str(file),
         transcript=values["text"],
         speaker=None if speaker is None else str(speaker),
-        samples=round(duration * sample_rate),
-        load=functools.cache(functools.partial(audio.load_audio, file, sample_rate)),  # read once and kept
+        samples=samples,
+        load=functools.cache(load),  # read once and kept
     )
 
 

@@ -48,7 +48,7 @@ def load_splits(settings: Config, units: Units | None = None, few_shapes: bool =
         examples = _examples(read[split], settings, units, skipped)
         batches[split] = Batches(examples, settings, skipped, split == "train", few_shapes)
         found = examples(0)
-        seconds = sum(example.utterance.samples for example in found) / settings.features.sample_rate
+        seconds = sum(example.utterance.samples for example in found) / settings.features.lengths_per_second
         log.info("%s: %d utterances, %.1f minutes", split, len(found), seconds / 60)
     if len(skipped):
         log.warning(skipped.summary(sum(len(read[split](0)) for split in batches)))

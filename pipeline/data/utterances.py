@@ -24,8 +24,10 @@ class Utterance:
         name: what messages call it: a path, or a set's own key.
         transcript: as the source wrote it.
         speaker: who speaks; None if the source does not tell.
-        samples: its length at the model's rate, as announced before it is read; 0 if unknown.
-        load: reads the audio, float32 [samples] in -1..1 at the model's rate.
+        samples: its length at the model's rate, or the frames of its features, as announced before it is read; 0 if
+            unknown.
+        load: reads the audio, float32 [samples] in -1..1 at the model's rate; or features float32 [frames,
+            coefficients] for a model that takes them.
     """
 
     name: str
@@ -128,7 +130,7 @@ def learnable(utterances: Iterable[Utterance], settings: Config, units: text.Uni
         InputError: a symbol outside the units, if the configuration says `units.unknown: error`; or nothing is left.
     """
     normalize = normalizer(settings)
-    longest = settings.data.longest_seconds * settings.features.sample_rate
+    longest = settings.data.longest_seconds * settings.features.lengths_per_second
     examples = []
     total = 0
     for utterance in utterances:
@@ -161,9 +163,8 @@ def unlearnable(labels: tuple[int, ...], samples: int, settings: Config) -> str 
     frames, needed = settings.features.network_frames(samples), frames_needed(labels)
     if frames >= needed:
         return None
-    return (
-        f"{samples / settings.features.sample_rate:.2f} s give {frames} frames, its {len(labels)} labels need {needed}"
-    )
+    seconds = samples / settings.features.lengths_per_second
+    return f"{seconds:.2f} s give {frames} frames, its {len(labels)} labels need {needed}"
 
 
 def frames_needed(labels: tuple[int, ...]) -> int:
