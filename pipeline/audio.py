@@ -10,11 +10,11 @@ import numpy as np
 import soundfile
 import soxr
 
-from pipeline.errors import InputError
+from pipeline.errors import UnreadableError
 from pipeline.samples import flaw
 
 
-class AudioError(InputError):
+class AudioError(UnreadableError):
     """Audio that cannot be read, or holds nothing usable."""
 
 

@@ -11,3 +11,7 @@ class InputError(PipelineError, ValueError):
     """What the user gave cannot be used. The message names it, what was found, and what was wanted."""
 
     exit_code = 2
+
+
+class UnreadableError(InputError):
+    """One utterance cannot be read, or holds nothing usable; work on the others may go on."""

@@ -103,6 +103,20 @@ class MFCC(keras.layers.Layer):
         return [ops.matmul(frames, part(angles).astype(np.float32)) for part in (np.cos, np.sin)]
 
 
+def given_features(features, lengths):
+    """Features that were computed before, in the form in which `MFCC` gives its own.
+
+    Args:
+        features: float32 [batch, frames, coefficients].
+        lengths: int32 [batch], in frames.
+
+    Returns:
+        float32 [batch, frames, coefficients], zero past an utterance's length, and int32 [batch], the true frames.
+    """
+    lengths = ops.maximum(0, ops.cast(lengths, "int32"))
+    return ops.where(_within(features, lengths)[:, :, None], features, 0.0), lengths
+
+
 @keras.saving.register_keras_serializable("pipeline")
 class Normalization(keras.layers.Layer):
     """Mean 0 and variance 1 for each coefficient.

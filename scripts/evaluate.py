@@ -17,11 +17,11 @@ def main(arguments) -> None:
 
     recognizer = decoders.make_recognizer(arguments)
     skipped = Skipped()
-    utterances = _utterances(arguments, recognizer.sample_rate)
+    utterances = _utterances(arguments, recognizer.about)
     result = evaluate(
         recognizer.transcribe,
         command.progress(utterances, "utterance"),
-        recognizer.sample_rate,
+        recognizer.about.lengths_per_second,
         recognizer.normalize,
         skipped,
     )
@@ -56,7 +56,7 @@ def main(arguments) -> None:
         )
 
 
-def _utterances(arguments, sample_rate: int) -> list:
+def _utterances(arguments, about) -> list:
     from pipeline.config import load_config
     from pipeline.data import sources
     from pipeline.data.manifest import read_manifest
@@ -67,17 +67,27 @@ def _utterances(arguments, sample_rate: int) -> list:
             raise InputError(
                 f"{arguments.overrides[0]}: settings can be overridden for a configuration, not a manifest"
             )
-        return read_manifest(arguments.manifest, sample_rate)
-    settings = load_config(arguments.manifest, [*arguments.overrides, f"features.sample_rate={sample_rate}"])
+        return read_manifest(arguments.manifest, about.sample_rate, about.features)
+    settings = load_config(arguments.manifest, [*arguments.overrides, *_input_of(about)])
     if not settings.data.test:
         raise InputError(f"{arguments.manifest}: data.test with sources wanted, found none")
     return sources.read(settings.data.test, settings, "test")(0)
 
 
+def _input_of(about) -> list[str]:
+    """Settings for what the model takes."""
+    if about.features is None:
+        return ["features.input=audio", f"features.sample_rate={about.sample_rate}"]
+    width, hop_ms = about.features.coefficients, about.features.hop_ms
+    return ["features.input=features", f"features.coefficients={width}", f"features.hop_ms={hop_ms!r}"]
+
+
 arguments = command.parser(__doc__, "python scripts/evaluate.py --model exported/quickstart test.jsonl --out report")
 decoders.add_options(arguments)
 arguments.add_argument(
-    "manifest", metavar="MANIFEST", help="JSON lines with audio_filepath and text; or a configuration: its data.test"
+    "manifest",
+    metavar="MANIFEST",
+    help="JSON lines with text, and audio_filepath or features_filepath; or a configuration: its data.test",
 )
 arguments.add_argument("overrides", metavar="key=value", nargs="*", help="settings that override the configuration's")
 arguments.add_argument("--out", metavar="FOLDER", help="writes metrics, transcripts and a reliability diagram there")

@@ -25,9 +25,9 @@ def main(arguments) -> None:
     command.load_tensorflow()
     recognizer = Recognizer(arguments.model)
     about = recognizer.about
-    utterances = [(item, True) for item in read_manifest(arguments.positives, about.sample_rate)]
+    utterances = [(item, True) for item in read_manifest(arguments.positives, about.sample_rate, about.features)]
     for manifest in arguments.negatives:
-        utterances += [(item, False) for item in read_manifest(manifest, about.sample_rate)]
+        utterances += [(item, False) for item in read_manifest(manifest, about.sample_rate, about.features)]
     to_text = functools.partial(normalize, **about.text)
     keywords = _keywords(arguments, about.units, to_text, [item for item, positive in utterances if positive])
     skipped = Skipped()
@@ -61,8 +61,7 @@ def _keywords(arguments, units, to_text, positives: list) -> list[str]:
 
 
 def _listen(recognizer, utterances: list, keywords: list[str], to_text, skipped) -> list:
-    from pipeline.audio import AudioError
-    from pipeline.errors import InputError
+    from pipeline.errors import InputError, UnreadableError
     from pipeline.evaluation.detection import Listened, find_peaks, spoken
 
     units, frame_seconds = recognizer.about.units, recognizer.about.frame_seconds
@@ -70,12 +69,12 @@ def _listen(recognizer, utterances: list, keywords: list[str], to_text, skipped)
     for item, positive in command.progress(utterances, "utterance"):
         try:
             audio = item.load()
-        except AudioError as error:
+        except UnreadableError as error:
             skipped.add(item.name, str(error))
             continue
         peaks = find_peaks(recognizer.log_probs(audio), units, frame_seconds, keywords)
         said = spoken(to_text(item.transcript), keywords, units)
-        listened.append(Listened(len(audio) / recognizer.sample_rate, said, peaks, positive))
+        listened.append(Listened(len(audio) / recognizer.about.lengths_per_second, said, peaks, positive))
     if not listened:
         raise InputError(f"no utterance could be read: {skipped.summary(len(utterances))}")
     return listened

@@ -1,4 +1,4 @@
-"""Writes a split's speech as FLAC files with a manifest: to listen to, or to try a model on."""
+"""Writes a split's speech as FLAC files, or its features, with a manifest: to listen to, or to try a model on."""
 
 import json
 import re
@@ -8,6 +8,7 @@ import command
 
 
 def main(arguments) -> None:
+    import numpy as np
     import soundfile
 
     from pipeline.config import load_config
@@ -24,11 +25,15 @@ def main(arguments) -> None:
     lines = []
     for number, utterance in enumerate(utterances):
         said = re.sub(r"\W+", "-", utterance.transcript)[:60].strip("-")
-        file = folder / f"{number:04d}-{said}.flac"
-        audio = utterance.load()
-        soundfile.write(file, audio, settings.features.sample_rate)
-        line = {"audio_filepath": file.name, "text": utterance.transcript, "speaker": utterance.speaker}
-        line["duration"] = round(len(audio) / settings.features.sample_rate, 3)
+        signal, name = utterance.load(), f"{number:04d}-{said}"
+        if settings.features.input == "features":
+            np.save(folder / f"{name}.npy", signal)
+            line = {"features_filepath": f"{name}.npy"}
+        else:
+            soundfile.write(folder / f"{name}.flac", signal, settings.features.sample_rate)
+            line = {"audio_filepath": f"{name}.flac"}
+        line |= {"text": utterance.transcript, "speaker": utterance.speaker}
+        line["duration"] = round(len(signal) / settings.features.lengths_per_second, 3)
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     (folder / "manifest.jsonl").write_text("".join(lines), encoding="utf-8")
     print(f"{folder}: {len(lines)} utterances and manifest.jsonl")

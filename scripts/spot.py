@@ -10,9 +10,9 @@ import decoders
 
 
 def main(arguments) -> None:
-    from pipeline.audio import AudioError
+    from pipeline.errors import UnreadableError
 
-    files = audio_files.find(arguments.audio)
+    files = audio_files.find(arguments.audio, arguments.model)
     recognizer = decoders.load_model(arguments)
     spotter = _spotter(arguments, recognizer.about)
     bad = []
@@ -21,7 +21,7 @@ def main(arguments) -> None:
             for log_probs in _log_probs(recognizer, file):
                 for detection in spotter.accept(log_probs):
                     _print(file, detection, arguments.json)
-        except AudioError as error:
+        except UnreadableError as error:
             bad.append(str(error))
         for detection in spotter.finish():
             _print(file, detection, arguments.json)
@@ -47,11 +47,12 @@ def _spotter(arguments, about):
 
 def _log_probs(recognizer, file: str) -> Iterator:
     """Log posteriors of a file, float32 [frames, units], in pieces if the model can hear it so."""
-    from pipeline.audio import load_audio, stream_audio
+    from pipeline.audio import stream_audio
 
     if recognizer.about.cannot_stream:
-        yield recognizer.log_probs(load_audio(file, recognizer.sample_rate))
+        yield recognizer.log_probs(audio_files.load(file, recognizer.about))
     else:
+        audio_files.check_kind(file, recognizer.about)
         yield from recognizer.log_probs_in_pieces(stream_audio(file, recognizer.sample_rate))
 
 
@@ -74,9 +75,7 @@ decoders.add_model_options(arguments)
 arguments.add_argument(
     "--keyword", metavar="TEXT", action="append", help="may be repeated; without, a model of words spots all its words"
 )
-arguments.add_argument(
-    "audio", metavar="AUDIO", nargs="+", help="wav, flac, ogg, opus or mp3 files of any rate, folders of them, patterns"
-)
+arguments.add_argument("audio", metavar="AUDIO", nargs="+", help=audio_files.HELP)
 arguments.add_argument(
     "--threshold",
     metavar="X",

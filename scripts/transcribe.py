@@ -28,9 +28,12 @@ def main(arguments) -> None:
         raise InputError("--json, --srt, --vtt: one of them wanted")
     if arguments.nbest is not None and not arguments.json:
         raise InputError("--nbest: --json wanted too, which shows them")
-    files = audio_files.find(arguments.audio)
+    files = audio_files.find(arguments.audio, arguments.model)
     _check_subtitles(arguments, files)
     recognizer = decoders.make_recognizer(arguments, endpoints=_endpoints(arguments))
+    if (arguments.stream or arguments.microphone) and recognizer.about.cannot_stream:
+        option, reason = "--stream" if arguments.stream else "--microphone", recognizer.about.cannot_stream
+        raise InputError(f"{option}: a model that can hear audio in pieces wanted, this one has {reason}")
     printer = Printer(arguments, several=len(files) > 1)
     if arguments.microphone:
         with contextlib.suppress(KeyboardInterrupt):
@@ -77,14 +80,15 @@ def _endpoints(arguments):
 
 def transcribe_files(files: list[str], recognizer, _printer) -> Iterator[tuple]:
     """(file, (transcript, seconds)) of each in turn, or (file, error)."""
-    from pipeline.audio import AudioError, duration, load_audio, stream_audio
+    from pipeline.audio import duration, stream_audio
+    from pipeline.errors import UnreadableError
 
     waiting = []
     for file in files:
         try:
-            long = duration(file) > LONG_SECONDS and not recognizer.about.cannot_stream
-            audio = None if long else load_audio(file, recognizer.sample_rate)
-        except AudioError as error:
+            long = not recognizer.about.cannot_stream and duration(file) > LONG_SECONDS
+            audio = None if long else audio_files.load(file, recognizer.about)
+        except UnreadableError as error:
             audio = error
         if audio is not None:
             waiting.append((file, audio))
@@ -98,7 +102,7 @@ def transcribe_files(files: list[str], recognizer, _printer) -> Iterator[tuple]:
                     stream.accept_waveform(block)
                     samples += len(block)
                 yield file, (stream.final(), samples / recognizer.sample_rate)
-            except AudioError as error:
+            except UnreadableError as error:
                 yield file, error
     yield from _together(waiting, recognizer)
 
@@ -110,18 +114,20 @@ def _together(loaded: list[tuple], recognizer) -> Iterator[tuple]:
         if isinstance(audio, Exception):
             yield file, audio
         else:
-            yield file, (next(transcripts), len(audio) / recognizer.sample_rate)
+            yield file, (next(transcripts), len(audio) / recognizer.about.lengths_per_second)
 
 
 def _streams(files: list[str], recognizer, printer) -> Iterator[tuple]:
     """Each file as if it were spoken now, its utterances printed when they are over: (file, None) or (file, error)."""
-    from pipeline.audio import AudioError, stream_audio
+    from pipeline.audio import stream_audio
+    from pipeline.errors import UnreadableError
 
     for file in files:
         try:
+            audio_files.check_kind(file, recognizer.about)
             _follow(file, stream_audio(file, recognizer.sample_rate, BLOCK_SECONDS), recognizer, printer)
             yield file, None
-        except AudioError as error:
+        except UnreadableError as error:
             yield file, error
 
 
@@ -217,9 +223,7 @@ class Printer:
 
 arguments = command.parser(__doc__, "python scripts/transcribe.py --model exported/quickstart order.wav --json")
 decoders.add_options(arguments)
-arguments.add_argument(
-    "audio", metavar="AUDIO", nargs="*", help="wav, flac, ogg, opus or mp3 files of any rate, folders of them, patterns"
-)
+arguments.add_argument("audio", metavar="AUDIO", nargs="*", help=audio_files.HELP)
 arguments.add_argument("--stream", action="store_true", help="hear files as they would be spoken; a line an utterance")
 arguments.add_argument(
     "--microphone", action="store_true", help="hear what is said now; wants requirements-microphone.txt"

@@ -61,17 +61,16 @@ def main(arguments) -> None:
 
 def _utterances(manifest: str, recognizer, normalized: Callable[[str], str]) -> list:
     """Log posteriors, computed once for all settings, and the reference of each utterance."""
-    from pipeline.audio import AudioError
     from pipeline.data.manifest import read_manifest
     from pipeline.data.utterances import Skipped
-    from pipeline.errors import InputError
+    from pipeline.errors import InputError, UnreadableError
 
     skipped, found = Skipped(), []
-    utterances = read_manifest(manifest, recognizer.sample_rate)
+    utterances = read_manifest(manifest, recognizer.about.sample_rate, recognizer.about.features)
     for utterance in command.progress(utterances, "utterance"):
         try:
             found.append((recognizer.log_probs(utterance.load()), normalized(utterance.transcript)))
-        except AudioError as error:
+        except UnreadableError as error:
             skipped.add(utterance.name, str(error))
     if len(skipped):
         print(skipped.summary(len(utterances)), file=sys.stderr)

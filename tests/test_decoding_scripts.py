@@ -47,8 +47,7 @@ class MishearingRecognizer:
     """Is 0.7 sure of 'u' where 'o' was said. The samples of an utterance are its number, by 100."""
 
     texts = ("a hot mocha", "a mocha", "two hot mochas")
-    sample_rate = 8000
-    about = SimpleNamespace(units=UNITS, frame_seconds=0.03, text={"lowercase": True})
+    about = SimpleNamespace(units=UNITS, frame_seconds=0.03, text={"lowercase": True}, sample_rate=8000, features=None)
 
     def __init__(self, folder):
         pass

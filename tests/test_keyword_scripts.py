@@ -93,7 +93,7 @@ def test_a_model_of_words_spots_all_its_words(folder, run, monkeypatch):
     class Recognizer:
         sample_rate = tiny.RATE
         units = Units("words", ["hey", "you", OTHER])
-        about = SimpleNamespace(units=units, frame_seconds=0.03, text={}, cannot_stream=None)
+        about = SimpleNamespace(units=units, frame_seconds=0.03, text={}, cannot_stream=None, features=None)
 
         def __init__(self, folder, runtime):
             pass

@@ -35,6 +35,22 @@ def write_speech(folder: Path, split: str, utterances: int, seed: int) -> Path:
     return manifest
 
 
+def write_features(folder: Path, features) -> None:
+    """For each manifest that lies there one of the MFCCs of its files, such as train.features.jsonl."""
+    from pipeline.features import MFCC
+
+    mfcc = MFCC(features)
+    for manifest in sorted(folder.glob("*.jsonl")):
+        lines = []
+        for line in map(json.loads, manifest.read_text().splitlines()):
+            audio, _ = soundfile.read(folder / line["audio_filepath"], dtype="float32")
+            values, frames = mfcc(audio[None], np.array([len(audio)], np.int32))
+            file = Path(line.pop("audio_filepath")).with_suffix(".npy")
+            np.save(folder / file, np.asarray(values)[0, : int(frames[0])])
+            lines.append(json.dumps({"features_filepath": str(file), **line}) + "\n")
+        manifest.with_suffix(".features.jsonl").write_text("".join(lines))
+
+
 def write_config(folder: Path, **sections) -> Path:
     """A configuration over `write_speech`'s manifests; sections are merged into it."""
     for seed, (split, utterances) in enumerate({"train": 24, "valid": 6, "test": 4}.items()):
@@ -55,5 +71,18 @@ def write_config(folder: Path, **sections) -> Path:
     for name, section in sections.items():
         values[name] = {**values[name], **section} if isinstance(section, dict) else section
     path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def write_features_config(folder: Path) -> Path:
+    """A configuration over `write_features`' manifests that is otherwise `write_config`'s, which lies there."""
+    values = yaml.safe_load((folder / "tiny.yaml").read_text())
+    audio = values["features"]
+    values["features"] = {"input": "features", **{key: audio[key] for key in ("coefficients", "stack", "stride")}}
+    values["augment"] = {}
+    for split in ("train", "valid", "test"):
+        values["data"][split] = [{"kind": "manifest", "path": f"{split}.features.jsonl"}]
+    path = folder / "given.yaml"
     path.write_text(yaml.safe_dump(values))
     return path

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import pydantic
 import yaml
 from pydantic import Field
 
@@ -24,11 +25,31 @@ class Config(Section):
     data: Data
     training: Training = Training()
 
+    @pydantic.model_validator(mode="after")
+    def _has_audio_where_it_needs_it(self):
+        if self.features.input == "audio":
+            return self
+        idle = {"augment": self.augment != Augment()}
+        for split in ("train", "valid", "test"):
+            for number, source in enumerate(getattr(self.data, split)):
+                place = f"data.{split}.{number}"
+                if source.kind != "manifest":
+                    raise ValueError(
+                        f"{place}.kind = manifest wanted with features.input = features, got {source.kind}"
+                    )
+                for name in ("join", "level_db", "augment"):
+                    idle[f"{place}.{name}"] = getattr(source, name) is not None
+        found = next((name for name, there in idle.items() if there), None)
+        if found:
+            raise ValueError(f"{found}: none wanted with features.input = features, it changes waveforms")
+        return self
+
     @property
     def cannot_stream(self) -> str | None:
         """The setting for which a model needs the whole utterance; None if it can hear it in pieces."""
         features = self.features
         reasons = {
+            "features.input = features": features.input == "features",
             "model.bidirectional = true": self.model.bidirectional,
             "features.normalization = utterance": features.normalization == "utterance",
             f"features.top_db = {features.top_db}": features.top_db is not None,

@@ -106,6 +106,7 @@ def _explain(error: pydantic.ValidationError) -> str:
     first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     # Inside a source pydantic adds the union's tag to the location; a user's key has none.
     key = ".".join(str(part) for part in first["loc"] if part not in SOURCES)
+    place = f"{key}: " if key else ""
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
         names = _names_beside(first["loc"])
@@ -117,7 +118,7 @@ def _explain(error: pydantic.ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if isinstance(first["input"], (dict, Section)):
-        return f"{key}: {message}{more}"
+        return f"{place}{message}{more}"
     hint = ""
     if first["type"] == "literal_error" and isinstance(first["input"], str):
         near = difflib.get_close_matches(first["input"], first["ctx"]["expected"].replace("'", "").split(" or "), n=1)

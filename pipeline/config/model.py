@@ -1,5 +1,6 @@
 """The sections about the network: its features, text, units, shape and training."""
 
+import json
 from typing import Annotated, Literal
 
 import pydantic
@@ -42,6 +43,12 @@ class Features(Section):
 
     @pydantic.model_validator(mode="after")
     def _fits(self):
+        if self.input == "features":
+            for name, idle in (("deltas", 0), ("centre", False), ("top_db", None)):
+                if getattr(self, name) != idle:
+                    wanted, found = json.dumps(idle), json.dumps(getattr(self, name))
+                    raise ValueError(f"{name} = {wanted} wanted with input = features, got {found}")
+            return self
         nyquist = self.sample_rate / 2
         high = nyquist if self.high_hz is None else self.high_hz
         if not self.low_hz < high <= nyquist:
@@ -70,9 +77,24 @@ class Features(Section):
         return round(self.hop_ms * self.sample_rate / 1000)
 
     @property
+    def lengths_per_second(self) -> float:
+        """What makes seconds of an utterance's length: samples a second, or frames of given features."""
+        return 1000 / self.hop_ms if self.input == "features" else self.sample_rate
+
+    @property
+    def batch_shape(self) -> tuple[int | None, ...]:
+        """[utterances, samples], or [utterances, frames, coefficients] of given features; None is any number."""
+        return (None, None, self.coefficients) if self.input == "features" else (None, None)
+
+    @property
+    def frame_length(self) -> int:
+        """Samples, or frames of given features, from one of the network's frames to the next."""
+        return self.stride if self.input == "features" else self.stride * self.hop_samples
+
+    @property
     def frame_seconds(self) -> float:
         """Seconds from one of the network's frames to the next."""
-        return self.hop_samples * self.stride / self.sample_rate
+        return self.frame_length / self.lengths_per_second
 
     @property
     def delta_context(self) -> int:
@@ -81,16 +103,23 @@ class Features(Section):
 
     @property
     def first_samples(self) -> int:
-        """Samples that must be there before the network's first frame is known; each further one takes a stride."""
+        """Samples, or frames of given features, without which the network's first frame is not known.
+
+        Each further one takes a stride.
+        """
+        if self.input == "features":
+            return self.stack
         frames = self.stack + self.delta_context
         return (frames - 1) * self.hop_samples + self.n_fft - (self.n_fft // 2 if self.centre else 0)
 
-    def network_frames(self, samples: int) -> int:
-        """The frames that the network sees of so many samples."""
-        if self.centre:
-            frames = 1 + samples // self.hop_samples if samples else 0
+    def network_frames(self, length: int) -> int:
+        """The frames that the network sees of so many samples, or frames of given features."""
+        if self.input == "features":
+            frames = length
+        elif self.centre:
+            frames = 1 + length // self.hop_samples if length else 0
         else:
-            frames = max(0, 1 + (samples - self.n_fft) // self.hop_samples)
+            frames = max(0, 1 + (length - self.n_fft) // self.hop_samples)
         return max(0, 1 + (frames - self.stack) // self.stride)
 
 
@@ -149,6 +178,7 @@ class Training(Section):
     average: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Momentum of the weights' moving average.")
     quiet_db: PositiveFloat | None = Field(
         30.0,
-        description="No label is aligned with what comes before the speech and is so much quieter than its loudest.",
+        description="No label is aligned with what comes before the speech and is so much quieter than its loudest; of "
+        "no effect with features.input = features.",
     )
     shown: NonNegativeInt = Field(5, description="Validation hypotheses written to TensorBoard each epoch.")

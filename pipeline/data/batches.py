@@ -8,15 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.audio import AudioError
 from pipeline.augment import WaveformAugmentation
 from pipeline.config import Config
 from pipeline.data.utterances import Example, Examples, Skipped, too_many_skipped, unlearnable
-from pipeline.errors import InputError
+from pipeline.errors import InputError, UnreadableError
 
 Batch = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
-"""{"audio": float32 [batch, samples], "lengths": int32 [batch]} and {"labels": int32 [batch, labels],
-"label_lengths": int32 [batch]}"""
+"""{"audio": float32 [batch, samples], "lengths": int32 [batch]}, or {"features": float32 [batch, frames, coefficients],
+"lengths": ...}; and {"labels": int32 [batch, labels], "label_lengths": int32 [batch]}"""
 
 _JITTER = 0.1
 """How far lengths are blurred before sorting: batches differ from epoch to epoch, padding stays near 5 %."""
@@ -55,7 +54,7 @@ class Batches:
         """The examples of each batch that the latest iteration has given so far, and their seconds of audio."""
         self.failure: InputError | None = None
         """Why the latest iteration ended before its time: what is raised among TensorFlow's threads is lost."""
-        if training:
+        if training and settings.features.input == "audio":
             folder = Path(settings.data.folder)
             for augment in (settings.augment, *(source.augment for source in settings.data.train if source.augment)):
                 self._augmentations[repr(augment)] = WaveformAugmentation(
@@ -88,7 +87,7 @@ class Batches:
         size, seconds = self._settings.data.batch_size, self._settings.data.batch_seconds
         if seconds is None:
             return list(range(size, len(lengths), size))
-        most = seconds * self._settings.features.sample_rate
+        most = seconds * self._settings.features.lengths_per_second
         bounds, begin = [], 0
         for number, length in enumerate(lengths.tolist()):
             count = number - begin
@@ -119,27 +118,29 @@ class Batches:
                         self._leave_out(example.utterance.name, problem, len(examples))
                 if found:
                     kept, waveforms = zip(*found, strict=True)
-                    yield list(kept), _pad(waveforms, kept, self._few_shapes)
+                    yield list(kept), _pad(self._settings.features.input, waveforms, kept, self._few_shapes)
 
     def __iter__(self) -> Iterator[Batch]:
         delivered = self.delivered = []  # its own list, should an earlier iteration still be under way in a thread
         self.failure = None
         try:
             for examples, batch in self.of_epoch(self.epoch):
-                delivered.append((examples, float(batch[0]["lengths"].sum()) / self._settings.features.sample_rate))
+                delivered.append(
+                    (examples, float(batch[0]["lengths"].sum()) / self._settings.features.lengths_per_second)
+                )
                 yield batch
         except InputError as error:
             self.failure = error
 
     def _audio(self, example: Example, seed: list[int] | None) -> tuple[np.ndarray | None, str | None]:
-        """The utterance's samples, augmented by a seed if there is one; or why they are unusable."""
+        """The utterance's samples or features, augmented by a seed if there is one; or why they are unusable."""
         utterance = example.utterance
         try:
             audio = utterance.load()
-        except AudioError as error:
+        except UnreadableError as error:
             return None, str(error).removeprefix(f"{utterance.name}: ")
         problem = unlearnable(example.labels, len(audio), self._settings)  # the announced length may be wrong
-        if problem is not None or seed is None:
+        if problem is not None or seed is None or self._settings.features.input == "features":
             return audio, problem
         augmentation = self._augmentations[repr(utterance.augment or self._settings.augment)]
         changed = augmentation(audio, np.random.default_rng(seed))

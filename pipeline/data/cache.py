@@ -81,7 +81,10 @@ class NoCache:
         return read()
 
 
-def make_cache(data: Data, kind: str) -> MemoryCache | DiskCache | NoCache:
+Cache = MemoryCache | DiskCache | NoCache
+
+
+def make_cache(data: Data, kind: str) -> Cache:
     """The cache that is configured; `kind` is what arrays depend on beside their file."""
     if data.cache == "memory":
         return MemoryCache(data.cache_gigabytes * 1e9)

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import audio
-from pipeline.data.cache import MemoryCache, NoCache
+from pipeline.data.cache import Cache, NoCache
 from pipeline.data.corpora import Entry
 from pipeline.data.utterances import Skipped, Utterance
 from pipeline.errors import InputError
+from pipeline.feature_files import FeatureFrames, frames_announced, load_features
 
 LONGEST_SECONDS = 1e6
 """That a manifest may announce: eleven days."""
@@ -23,22 +24,29 @@ _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 def read_manifest(
-    path: str | Path, sample_rate: int, skipped: Skipped | None = None, cache: MemoryCache | None = None
+    path: str | Path,
+    sample_rate: int | None,
+    features: FeatureFrames | None = None,
+    skipped: Skipped | None = None,
+    cache: Cache | None = None,
 ) -> list[Utterance]:
     """A manifest's lines: `audio_filepath` (relative to the manifest, or absolute), `text`, and, if they are told,
     `duration` and `offset` in seconds, for a piece of a recording, and `speaker`.
 
+    For a model that takes features, `features_filepath` of a .npy file; a line may have both.
+
     Args:
         path: the manifest.
-        sample_rate: that audio is wanted at.
+        sample_rate: of the audio that the model takes, in hertz.
+        features: that it takes instead of audio.
         skipped: where lines go that are no such objects; default: the first ends it.
-        cache: for audio that was read.
+        cache: for what was read.
 
     Raises:
         InputError: the file is missing or holds no usable line, or a line (it is named) is not such an object.
     """
     path = Path(path)
-    reader = _Reader(os.path.dirname(path), sample_rate, cache or NoCache())
+    reader = _Reader(os.path.dirname(path), sample_rate, features, cache or NoCache())
     utterances, bad = [], Skipped()
     try:
         with path.open(encoding="utf-8") as lines:
@@ -66,9 +74,9 @@ def read_manifest(
     return utterances
 
 
-def of_entries(entries: Iterable[Entry], sample_rate: int, cache: MemoryCache | None = None) -> list[Utterance]:
+def of_entries(entries: Iterable[Entry], sample_rate: int, cache: Cache | None = None) -> list[Utterance]:
     """A corpus's entries as utterances."""
-    reader = _Reader("", sample_rate, cache or NoCache())
+    reader = _Reader("", sample_rate, None, cache or NoCache())
     return [
         reader.piece(
             entry.audio,
@@ -84,8 +92,9 @@ def of_entries(entries: Iterable[Entry], sample_rate: int, cache: MemoryCache | 
 class _Reader:
     """Makes utterances of a manifest's lines, a million in seconds."""
 
-    def __init__(self, folder: str, sample_rate: int, cache: MemoryCache):
-        self._folder, self._rate, self._cache = folder, sample_rate, cache
+    def __init__(self, folder: str, sample_rate: int | None, features: FeatureFrames | None, cache: Cache):
+        self._folder, self._rate, self._features, self._cache = folder, sample_rate, features, cache
+        self._file_key = "features_filepath" if features else "audio_filepath"
         self._speakers: dict[str, str] = {}  # one string for all lines of a speaker
 
     def utterance(self, line: str) -> Utterance:
@@ -95,11 +104,27 @@ class _Reader:
             raise InputError(f"a JSON object wanted, found {line.strip()[:60]!r}") from error
         if not isinstance(values, dict):
             raise InputError(f"a JSON object wanted, found {line.strip()[:60]!r}")
-        file, transcript = _string(values, "audio_filepath"), _string(values, "text")
+        if self._file_key not in values:
+            self._check_kind(values)
+        file, transcript = _string(values, self._file_key), _string(values, "text")
         speaker = values.get("speaker")
         if speaker is not None:
             speaker = self._speakers.setdefault(str(speaker), str(speaker))
-        return self.piece(file, transcript, speaker, _seconds(values, "duration"), _seconds(values, "offset"))
+        seconds, offset = _seconds(values, "duration"), _seconds(values, "offset")
+        if self._features:
+            return self._given(os.path.join(self._folder, file), transcript, speaker, seconds)
+        return self.piece(file, transcript, speaker, seconds, offset)
+
+    def _check_kind(self, values: dict) -> None:
+        other = "audio_filepath" if self._features else "features_filepath"
+        if other in values:
+            model = "features" if self._features else "audio"
+            raise InputError(f"{self._file_key!r} wanted by a model with features.input = {model}, found {other!r}")
+
+    def _given(self, file: str, transcript: str, speaker: str | None, seconds: float | None) -> Utterance:
+        """Features that were computed before."""
+        frames = frames_announced(file) if seconds is None else round(seconds * self._features.per_second)
+        return Utterance(file, transcript, speaker, frames, functools.partial(self._load_features, file))
 
     def piece(
         self, file: str, transcript: str, speaker: str | None, seconds: float | None, offset: float | None
@@ -117,6 +142,9 @@ class _Reader:
 
     def _load(self, file: str) -> np.ndarray:
         return self._cache.get(file, functools.partial(audio.load_audio, file, self._rate))
+
+    def _load_features(self, file: str) -> np.ndarray:
+        return self._cache.get(file, functools.partial(load_features, file, self._features.coefficients))
 
     def _load_piece(self, file: str, offset: float, seconds: float) -> np.ndarray:
         return audio.load_audio(file, self._rate, offset, seconds)

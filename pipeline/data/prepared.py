@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.audio import AudioError
 from pipeline.data.tfds_source import index_of, write_index
 from pipeline.data.utterances import Skipped, Utterance
-from pipeline.errors import InputError, PipelineError
+from pipeline.errors import InputError, PipelineError, UnreadableError
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +174,7 @@ def _examples(
         tell()
         try:
             yield key, _example(key, utterance)
-        except AudioError as error:
+        except UnreadableError as error:
             if skipped.add(utterance.name, str(error)):
                 log.warning("skipped %s: %s", utterance.name, error)
             if len(skipped) > most_skipped * len(utterances):
@@ -188,7 +187,7 @@ def _example_or_nothing(keyed: tuple[str, Utterance]) -> list[tuple[str, dict]]:
     key, utterance = keyed
     try:
         return [(key, _example(key, utterance))]
-    except AudioError as error:
+    except UnreadableError as error:
         log.warning("skipped %s: %s", utterance.name, error)
         return []
 

@@ -16,6 +16,7 @@ from pipeline.data.synthesis_source import synthesize
 from pipeline.data.tfds_source import read_tfds
 from pipeline.data.utterances import Skipped, Utterance, take_speakers
 from pipeline.errors import InputError
+from pipeline.feature_files import FeatureFrames
 
 OfEpoch = Callable[[int], Sequence[Utterance]]
 """The utterances of an epoch; the very same object in each, where nothing is drawn anew."""
@@ -67,7 +68,8 @@ def _utterances(
     rate, folder = settings.features.sample_rate, Path(settings.data.folder)
     match source:
         case config.ManifestSource():
-            return read_manifest(folder / source.path, rate, skipped, cache)
+            features = FeatureFrames.of(settings.features)
+            return read_manifest(folder / source.path, rate, features, skipped, cache)
         case config.CorpusSource():
             return of_entries(read_corpus(folder / source.path, source.format, source.split), rate, cache)
         case config.TfdsSource():

@@ -57,7 +57,7 @@ def load_splits(settings: Config, units: Units | None = None, few_shapes: bool =
         examples = _Learnable(read[split], settings, units, skipped, f"data.{split}")
         batches[split] = Batches(examples, settings, skipped, split == "train", few_shapes, split)
         found = examples(0)
-        minutes = found.samples.sum() / settings.features.sample_rate / 60
+        minutes = found.samples.sum() / settings.features.lengths_per_second / 60
         log.info("%s: %d utterances, %.1f minutes", split, len(found), minutes)
     if len(skipped):
         total = bad_lines + sum(len(read[split](0)) for split in batches)

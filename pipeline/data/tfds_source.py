@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline import audio
 from pipeline.config import TfdsSource
-from pipeline.data.cache import MemoryCache, NoCache
+from pipeline.data.cache import Cache, NoCache
 from pipeline.data.utterances import Utterance
 from pipeline.errors import InputError
 
@@ -28,7 +28,7 @@ def read_tfds(
     source: TfdsSource,
     folder: Path,
     sample_rate: int,
-    cache: MemoryCache | None = None,
+    cache: Cache | None = None,
     index_folder: Path | None = None,
 ) -> list[Utterance]:
     """A set of TensorFlow Datasets, prepared first if it is not yet.
@@ -97,7 +97,7 @@ def read_tfds(
 class _Reader:
     """Reads an utterance's audio by its number."""
 
-    def __init__(self, examples, feature: str, found_rate: int, rate: int, cache: MemoryCache, place: str):
+    def __init__(self, examples, feature: str, found_rate: int, rate: int, cache: Cache, place: str):
         self._examples, self._feature, self._place = examples, feature, place
         self._found_rate, self._rate, self._cache = found_rate, rate, cache
 

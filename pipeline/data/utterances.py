@@ -24,8 +24,10 @@ class Utterance:
         name: what messages call it: a path, or a set's own key.
         transcript: as the source wrote it.
         speaker: who speaks; None if the source does not tell.
-        samples: its length at the model's rate, as announced before it is read; 0 if unknown.
-        load: reads the audio, float32 [samples] in -1..1 at the model's rate.
+        samples: its length at the model's rate, or the frames of its features, as announced before it is read; 0 if
+            unknown.
+        load: reads the audio, float32 [samples] in -1..1 at the model's rate; or features float32 [frames,
+            coefficients] for a model that takes them.
         augment: how its source wants it changed in training; None: as is configured for all.
     """
 
@@ -181,7 +183,7 @@ def _problem(utterance: Utterance, transcript: str, frames: int, settings: Confi
             if settings.units.unknown == "error":
                 raise InputError(f"{utterance.name}: {error}") from error
             return str(error)
-    if utterance.samples > settings.data.longest_seconds * settings.features.sample_rate:
+    if utterance.samples > settings.data.longest_seconds * settings.features.lengths_per_second:
         return f"longer than {settings.data.longest_seconds:g} s"
     if not utterance.samples or frames >= 2 * len(transcript) > 0:  # enough for whatever units
         return None

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.audio import AudioError
 from pipeline.data.utterances import Skipped, Utterance
 from pipeline.decoding.transcript import Transcript
-from pipeline.errors import InputError
+from pipeline.errors import InputError, UnreadableError
 from pipeline.evaluation.calibration import Judged, judge
 from pipeline.evaluation.error_rate import ErrorRates, error_rates
 
@@ -41,16 +40,16 @@ class Evaluation:
 def evaluate(
     transcribe: Callable[[np.ndarray], Transcript],
     utterances: Iterable[Utterance],
-    sample_rate: int,
+    lengths_per_second: float,
     normalize: Callable[[str], str],
     skipped: Skipped,
 ) -> Evaluation:
     """One utterance after another, as a user would have them recognized.
 
     Args:
-        transcribe: float32 [samples] -> what is said.
+        transcribe: float32 [samples], or features float32 [frames, coefficients] -> what is said.
         utterances: with references; those that cannot be read go into `skipped`.
-        sample_rate: of the samples.
+        lengths_per_second: samples a second, or frames of features.
         normalize: what references and hypotheses go through before they are compared.
         skipped: see above.
 
@@ -59,11 +58,11 @@ def evaluate(
     """
     heard: list[Heard] = []
     transcripts: list[Transcript] = []
-    samples, seconds = 0, 0.0
+    length, seconds = 0, 0.0
     for utterance in utterances:
         try:
             audio = utterance.load()
-        except AudioError as error:
+        except UnreadableError as error:
             skipped.add(utterance.name, str(error))
             continue
         if not heard:
@@ -71,7 +70,7 @@ def evaluate(
         begin = time.perf_counter()
         transcript = transcribe(audio)
         seconds += time.perf_counter() - begin
-        samples += len(audio)
+        length += len(audio)
         transcripts.append(transcript)
         heard.append(Heard(utterance.name, normalize(utterance.transcript), normalize(transcript.text)))
     if not heard:
@@ -80,6 +79,5 @@ def evaluate(
         raise InputError("at least one reference with words wanted, found none: there is nothing to rate")
     references = [item.reference for item in heard]
     rates = error_rates(references, [item.hypothesis for item in heard])
-    return Evaluation(
-        rates, heard, *judge(references, transcripts), samples / sample_rate, seconds * sample_rate / samples
-    )
+    heard_seconds = length / lengths_per_second
+    return Evaluation(rates, heard, *judge(references, transcripts), heard_seconds, seconds / heard_seconds)

@@ -1,11 +1,12 @@
 """What an export tells of itself, apart from its weights."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.decoding.confidence import Calibration
 from pipeline.errors import InputError
+from pipeline.feature_files import FeatureFrames
 from pipeline.text import Units, normalize
 
 
@@ -15,26 +16,38 @@ class About:
 
     Attributes:
         units: that it spells in.
-        sample_rate: of the audio it wants, in hertz.
-        frame_samples: from one frame to the next.
-        first_samples: that its first frame needs.
+        sample_rate: of the audio it wants, in hertz; None if it takes features.
+        frame_samples: from one frame to the next; frames of features, if it takes those.
+        first_samples: that its first frame needs; the same.
         text: how transcripts were normalized in training; arguments for `pipeline.text.normalize`.
         cannot_stream: the setting for which it needs the whole utterance; None if it can hear it in pieces.
         calibration: that makes probabilities of its confidences.
+        features: that it takes; None if it takes audio.
     """
 
     units: Units
-    sample_rate: int
+    sample_rate: int | None
     frame_samples: int
     first_samples: int
     text: dict
     cannot_stream: str | None
     calibration: Calibration
+    features: FeatureFrames | None = None
+
+    @property
+    def input(self) -> str:
+        """What it takes, as `features.input` of its configuration says it: "audio" or "features"."""
+        return "features" if self.features else "audio"
+
+    @property
+    def lengths_per_second(self) -> float:
+        """What makes seconds of an utterance's length: samples a second, or frames of features."""
+        return self.features.per_second if self.features else self.sample_rate
 
     @property
     def frame_seconds(self) -> float:
         """From one frame to the next."""
-        return self.frame_samples / self.sample_rate
+        return self.frame_samples / self.lengths_per_second
 
     def samples_for(self, frames: int) -> int:
         """The samples that must be there before so many frames can be scored."""
@@ -47,6 +60,7 @@ class About:
         self.units.save(assets / "units.txt")
         values = {name: value for name, value in vars(self).items() if name != "units"}
         values["calibration"] = self.calibration.to_json()
+        values["features"] = asdict(self.features) if self.features else None
         (assets / "model.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -61,8 +75,10 @@ class About:
         try:
             values = json.loads(file.read_text(encoding="utf-8"))
             values["calibration"] = Calibration.from_json(values["calibration"])
+            if values.get("features") is not None:
+                values["features"] = FeatureFrames(**values["features"])
             about = cls(units=units, **values)
-            for number in (about.sample_rate, about.frame_samples, about.first_samples):
+            for number in (about.frame_samples, about.first_samples, *([] if about.features else [about.sample_rate])):
                 if not isinstance(number, int) or number < 1:
                     raise ValueError(f"a number of 1 or more wanted, found {number!r}")
             normalize("", **about.text)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.config import Config
+from pipeline.config import Config, Features
 from pipeline.text import Units
 
 _CARD = """\
@@ -13,7 +13,7 @@ _CARD = """\
 | | |
 |---|---|
 | network | {layers} layers of {width} {cell}{directions}, {parameters:,} parameters |
-| hears | mono speech at {rate} Hz (other rates are converted by `scripts/transcribe.py`) |
+| hears | {hears} |
 | writes | {count} {kind}: {symbols} |
 | trained on | {sources} |
 | licences | {licence} |
@@ -64,7 +64,7 @@ def card(
         cell=settings.model.cell,
         directions=" in each direction" if settings.model.bidirectional else "",
         parameters=parameters,
-        rate=settings.features.sample_rate,
+        hears=_hears(settings.features),
         count=len(units.symbols),
         kind=units.kind,
         symbols=" ".join(shown) + (" ..." if len(units.symbols) > len(shown) else ""),
@@ -79,6 +79,12 @@ def card(
         calibration=_calibration(calibration),
         out=_shortest(out),
     )
+
+
+def _hears(features: Features) -> str:
+    if features.input == "audio":
+        return f"mono speech at {features.sample_rate} Hz (other rates are converted by `scripts/transcribe.py`)"
+    return f"features of speech, computed before: {features.coefficients} coefficients every {features.hop_ms:g} ms"
 
 
 def _shortest(path: Path) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from pipeline.errors import PipelineError
+from pipeline.export.serving import LENGTHS, signal_spec
 from pipeline.models.acoustic import AcousticModel
 
 OPSET = 17
@@ -27,21 +28,24 @@ def write_onnx(model: AcousticModel, folder: Path) -> None:
     """
     tf2onnx = load_tf2onnx()
     features = model.settings.features
-    shortest = max(1, (features.stack - 1) * features.hop_samples + (0 if features.centre else features.n_fft))
+    if model.mfcc:
+        shortest = max(1, (features.stack - 1) * features.hop_samples + (0 if features.centre else features.n_fft))
+        model.mfcc.fourier_by_matrix = True  # tf2onnx does not convert the fast transform alone
+    else:
+        shortest = features.stack
 
-    def log_probs(audio, lengths):
-        lengths = tf.clip_by_value(lengths, 0, tf.shape(audio)[1])
-        outputs = model({"audio": audio, "lengths": lengths}, training=False)
+    def log_probs(signal, lengths):
+        lengths = tf.clip_by_value(lengths, 0, tf.shape(signal)[1])
+        outputs = model({model.input_name: signal, "lengths": lengths}, training=False)
         # ONNX divides integers towards zero, which would make a frame of audio that is too short for one.
         frames = tf.where(lengths < shortest, 0, outputs["frames"])
         return {"log_probs": tf.nn.log_softmax(outputs["logits"]), "frames": frames}
 
-    model.mfcc.fourier_by_matrix = True  # tf2onnx does not convert the fast transform alone
-    audio, lengths = tf.TensorSpec([None, None], tf.float32, "audio"), tf.TensorSpec([None], tf.int32, "lengths")
+    signature = [signal_spec(features), LENGTHS]
     try:
         tf2onnx.convert.from_function(
-            tf.function(log_probs, input_signature=[audio, lengths]),
-            input_signature=[audio, lengths],
+            tf.function(log_probs, input_signature=signature),
+            input_signature=signature,
             opset=OPSET,
             output_path=str(folder / "model.onnx"),
         )
@@ -49,4 +53,5 @@ def write_onnx(model: AcousticModel, folder: Path) -> None:
         problem = str(error).strip().splitlines() or [type(error).__name__]
         raise PipelineError(f"ONNX: the model cannot be converted ({problem[0]})") from error
     finally:
-        model.mfcc.fourier_by_matrix = False
+        if model.mfcc:
+            model.mfcc.fourier_by_matrix = False

@@ -14,6 +14,7 @@ from pipeline.export.card import card
 from pipeline.export.litert import write_litert
 from pipeline.export.onnx import load_tf2onnx, write_onnx
 from pipeline.export.serving import Serving, save
+from pipeline.feature_files import FeatureFrames
 from pipeline.text import Units
 from pipeline.training.run import Run
 
@@ -69,10 +70,11 @@ def _about(settings: Config, units: Units, calibration: Calibration) -> About:
     features = settings.features
     return About(
         units=units,
-        sample_rate=features.sample_rate,
-        frame_samples=features.hop_samples * features.stride,
+        sample_rate=features.sample_rate if features.input == "audio" else None,
+        frame_samples=features.frame_length,
         first_samples=features.first_samples,
         text=settings.text.model_dump(),
         cannot_stream=settings.cannot_stream,
         calibration=calibration,
+        features=FeatureFrames.of(features),
     )

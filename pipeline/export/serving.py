@@ -4,21 +4,25 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from pipeline import config, feature_files, samples
 from pipeline.decoding.confidence import SMALLEST, Calibration
 from pipeline.decoding.greedy_graph import greedy_text
 from pipeline.decoding.keywords_graph import spot as find
 from pipeline.models.acoustic import AcousticModel
 from pipeline.models.streaming import StreamingModel
-from pipeline.samples import LARGEST
 from pipeline.text import Units
 
-AUDIO = tf.TensorSpec([None, None], tf.float32, "audio")
 LENGTHS = tf.TensorSpec([None], tf.int32, "lengths")
 
 
-def _finite(audio):
-    """With silence for samples that are NaN, infinite or far too large: one would make NaN of all that follows."""
-    return tf.where(tf.abs(audio) <= LARGEST, audio, 0.0)
+def signal_spec(features: config.Features) -> tf.TensorSpec:
+    """Of a batch of what a model takes: audio, or features."""
+    return tf.TensorSpec(features.batch_shape, tf.float32, features.input)
+
+
+def _finite(signal, largest: float):
+    """With zeros for what is NaN, infinite or far too large: one such number would make NaN of all that follows."""
+    return tf.where(tf.abs(signal) <= largest, signal, 0.0)
 
 
 def save(model: AcousticModel, folder: Path, signatures) -> None:
@@ -33,6 +37,8 @@ class Serving:
 
     def __init__(self, model: AcousticModel, units: Units, calibration: Calibration):
         self._model, self._units, self._calibration = model, units, calibration
+        self._signal = signal_spec(model.settings.features)
+        self._largest = samples.LARGEST if self._signal.name == "audio" else feature_files.LARGEST
 
     def signatures(self) -> dict:
         """By name."""
@@ -41,23 +47,24 @@ class Serving:
             functions.update(self._streaming())
         return functions
 
-    def _score(self, audio, lengths):
-        lengths = tf.clip_by_value(lengths, 0, tf.shape(audio)[1])
-        outputs = self._model({"audio": _finite(audio), "lengths": lengths}, training=False)
+    def _score(self, signal, lengths):
+        lengths = tf.clip_by_value(lengths, 0, tf.shape(signal)[1])
+        inputs = {self._signal.name: _finite(signal, self._largest), "lengths": lengths}
+        outputs = self._model(inputs, training=False)
         return tf.nn.log_softmax(outputs["logits"]), outputs["frames"]
 
     def _log_probs(self):
-        @tf.function(input_signature=[AUDIO, LENGTHS])
-        def log_probs(audio, lengths):
-            scores, frames = self._score(audio, lengths)
+        @tf.function(input_signature=[self._signal, LENGTHS])
+        def log_probs(signal, lengths):
+            scores, frames = self._score(signal, lengths)
             return {"log_probs": scores, "frames": frames}
 
         return log_probs
 
     def _transcribe(self):
-        @tf.function(input_signature=[AUDIO, LENGTHS])
-        def transcribe(audio, lengths):
-            text, confidence = greedy_text(*self._score(audio, lengths), self._units)
+        @tf.function(input_signature=[self._signal, LENGTHS])
+        def transcribe(signal, lengths):
+            text, confidence = greedy_text(*self._score(signal, lengths), self._units)
             slope, offset = self._calibration.utterance
             confidence = tf.clip_by_value(confidence, SMALLEST, 1 - SMALLEST)
             confidence = tf.sigmoid(slope * (tf.math.log(confidence) - tf.math.log1p(-confidence)) + offset)
@@ -66,10 +73,10 @@ class Serving:
         return transcribe
 
     def _spot(self):
-        @tf.function(input_signature=[AUDIO, LENGTHS, tf.TensorSpec([None], tf.string, "keywords")])
-        def spot(audio, lengths, keywords):
+        @tf.function(input_signature=[self._signal, LENGTHS, tf.TensorSpec([None], tf.string, "keywords")])
+        def spot(signal, lengths, keywords):
             frame_seconds = self._model.settings.features.frame_seconds
-            scores, start, end = find(*self._score(audio, lengths), keywords, self._units, frame_seconds)
+            scores, start, end = find(*self._score(signal, lengths), keywords, self._units, frame_seconds)
             return {"scores": scores, "start": start, "end": end}
 
         return spot
@@ -89,7 +96,7 @@ class Serving:
 
         @tf.function
         def stream(audio, **state):
-            log_probs, state = streaming.step(_finite(audio), state)
+            log_probs, state = streaming.step(_finite(audio, self._largest), state)
             return {"log_probs": log_probs, **state}
 
         @tf.function
@@ -98,6 +105,6 @@ class Serving:
 
         return {
             "stream_start": stream_start,
-            "stream": stream.get_concrete_function(AUDIO, **specs),
+            "stream": stream.get_concrete_function(self._signal, **specs),
             "stream_end": stream_end.get_concrete_function(**specs),
         }

@@ -9,9 +9,10 @@ import numpy as np
 from pipeline.decoding.greedy import greedy
 from pipeline.decoding.keyword_search import Detection, labels_of
 from pipeline.decoding.transcript import Transcript
-from pipeline.decoding.word_times import LAGS, loudness, refine
+from pipeline.decoding.word_times import HOP_SECONDS, LAGS, loudness, refine
 from pipeline.errors import InputError
 from pipeline.export.about import About
+from pipeline.feature_files import as_features
 from pipeline.inference.saved_model import SavedModel
 from pipeline.inference.stream import ENDPOINTS, Endpoints, Stream
 from pipeline.samples import as_samples
@@ -29,6 +30,8 @@ _RUNTIMES = {"tensorflow": SavedModel, "litert": _litert}
 
 class Recognizer:
     """An exported model, loaded once and used many times.
+
+    Where a model takes features instead of audio, an utterance is float [frames, coefficients]: see `about.features`.
 
     Args:
         folder: an export's, with `saved_model.pb` in it.
@@ -66,7 +69,13 @@ class Recognizer:
 
     @property
     def sample_rate(self) -> int:
-        """Of the audio it wants, in hertz."""
+        """Of the audio it wants, in hertz.
+
+        Raises:
+            InputError: it takes features.
+        """
+        if self.about.features:
+            raise InputError("a model that takes audio wanted, this one has features.input = features")
         return self.about.sample_rate
 
     def normalize(self, text: str) -> str:
@@ -76,20 +85,22 @@ class Recognizer:
     def transcribe(self, audio: np.ndarray | bytes) -> Transcript:
         """What is said in an utterance at `sample_rate`; of any length, even none. See `samples.as_samples`.
 
+        Of features see `feature_files.as_features`.
+
         Raises:
-            InputError: samples that are not finite, or not one channel of numbers.
+            InputError: samples that are not finite, or not one channel of numbers; the same of features.
         """
         return self.transcribe_all([audio])[0]
 
     def transcribe_all(self, utterances: list[np.ndarray | bytes]) -> list[Transcript]:
         """What is said in each utterance: all scored together, which is quicker than one by one. See `transcribe`."""
-        audio = [as_samples(utterance) for utterance in utterances]
-        log_probs = self._model.log_probs(audio) if audio else []
-        return [self._decode(scores, samples) for scores, samples in zip(log_probs, audio, strict=True)]
+        signals = [self._signal(utterance) for utterance in utterances]
+        log_probs = self._model.log_probs(signals) if signals else []
+        return [self._decode(scores, signal) for scores, signal in zip(log_probs, signals, strict=True)]
 
     def log_probs(self, audio: np.ndarray | bytes) -> np.ndarray:
         """Log posteriors float32 [frames, units] of one utterance; see `transcribe`."""
-        return self._model.log_probs([as_samples(audio)])[0]
+        return self._model.log_probs([self._signal(audio)])[0]
 
     def log_probs_in_pieces(self, blocks: Iterable[np.ndarray | bytes]) -> Iterator[np.ndarray]:
         """The same of audio that comes block by block, of any sizes: pieces that are `log_probs` of all the audio.
@@ -143,8 +154,13 @@ class Recognizer:
         keywords = [normalize(keyword, **self.about.text) for keyword in keywords]
         for keyword in keywords:
             labels_of(keyword, self.about.units)
-        found = self._model.spot(as_samples(audio), keywords) if keywords else ()
+        found = self._model.spot(self._signal(audio), keywords) if keywords else ()
         return [Detection(keyword, *map(float, values)) for keyword, *values in zip(keywords, *found, strict=True)]
+
+    def _signal(self, utterance: np.ndarray | bytes) -> np.ndarray:
+        """What the model takes: float32 [samples], or [frames, coefficients]."""
+        features = self.about.features
+        return as_features(utterance, features.coefficients) if features else as_samples(utterance)
 
     def _check_streams(self) -> None:
         if self.about.cannot_stream:
@@ -155,10 +171,17 @@ class Recognizer:
         probability = self.about.calibration.utterance_probability(transcript.confidence)
         return replace(transcript, confidence=probability)
 
-    def _decode(self, log_probs: np.ndarray, audio: np.ndarray) -> Transcript:
+    def _decode(self, log_probs: np.ndarray, signal: np.ndarray) -> Transcript:
         """By the decoder, its words where they are heard and with confidences that are probabilities."""
         transcript = self.decoder(log_probs)
-        heard = refine(transcript.words, loudness(audio, self.sample_rate), LAGS[self.about.units.kind])
+        heard = refine(transcript.words, self._loudness(signal), LAGS[self.about.units.kind])
         probability = self.about.calibration.word_probability
         words = tuple(replace(word, confidence=probability(word.confidence)) for word in heard)
         return replace(transcript, words=words)
+
+    def _loudness(self, signal: np.ndarray) -> np.ndarray:
+        """Of audio; that of features is unknown, and the same all through, so that they show no pauses."""
+        if self.about.features is None:
+            return loudness(signal, self.about.sample_rate)
+        seconds = len(signal) / self.about.lengths_per_second
+        return np.zeros(round(seconds / HOP_SECONDS), np.float32)

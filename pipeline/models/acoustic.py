@@ -1,4 +1,7 @@
-"""The acoustic model: waveform -> MFCC -> stacked frames -> recurrent layers -> a score for every unit."""
+"""The acoustic model: waveform -> MFCC -> stacked frames -> recurrent layers -> a score for every unit.
+
+Or features that were computed before -> stacked frames, and so on.
+"""
 
 import functools
 
@@ -8,7 +11,7 @@ from keras import ops
 from pipeline import config
 from pipeline.augment.features import SpecAugmentation
 from pipeline.ctc import ctc_loss, is_feasible
-from pipeline.features import MFCC, Normalization, StackFrames, speech_onsets
+from pipeline.features import MFCC, Normalization, StackFrames, given_features, speech_onsets
 from pipeline.models import hardware
 from pipeline.models.parts import in_parts
 from pipeline.models.recurrent import Bidirectional, make_cell
@@ -23,7 +26,8 @@ class AcousticModel(keras.Model):
         portable: built of operations that any machine has, for export.
 
     Call:
-        {"audio": float32 [batch, samples] in -1..1, "lengths": int32 [batch], in samples}.
+        {"audio": float32 [batch, samples] in -1..1, "lengths": int32 [batch], in samples}; or, with `features.input:
+        features`, {"features": float32 [batch, frames, coefficients], "lengths": int32 [batch], in frames}.
         Returns {"logits": float32 [batch, frames, units], "frames": int32 [batch]}.
 
     Example:
@@ -34,7 +38,8 @@ class AcousticModel(keras.Model):
     def __init__(self, settings: config.Config, units: int, portable: bool = False):
         super().__init__(name="acoustic_model")
         self.settings, shape = settings, settings.model
-        self.mfcc = MFCC(settings.features, name="mfcc")
+        self.input_name = settings.features.input
+        self.mfcc = MFCC(settings.features, name="mfcc") if self.input_name == "audio" else None
         self.normalization = Normalization(settings.features.normalization, name="normalization")
         self.spec_augment = SpecAugmentation(
             settings.spec_augment, settings.features.coefficients, seed=settings.seed, name="spec_augment"
@@ -55,17 +60,21 @@ class AcousticModel(keras.Model):
             self.dropouts.append(keras.layers.Dropout(shape.dropout, seed=settings.seed + 1 + number))
         self.logits = keras.layers.Dense(units, name="logits", dtype="float32")
         self.infeasible = keras.metrics.Sum(name="infeasible")
-        silence = {"audio": ops.zeros((1, settings.features.sample_rate)), "lengths": ops.ones((1,), "int32")}
-        self(silence)  # creates the weights
+        size = (1, settings.features.sample_rate) if self.mfcc else (1, 1, settings.features.coefficients)
+        self({self.input_name: ops.zeros(size), "lengths": ops.ones((1,), "int32")})  # creates the weights
 
     def call(self, inputs, training=False):
         parts = self._parts if training else 1
-        values, frames = in_parts(parts, self.front_end, inputs["audio"], inputs["lengths"])
+        values, frames = in_parts(parts, self.front_end, inputs[self.input_name], inputs["lengths"])
         return self.encode(values, frames, training)
 
-    def front_end(self, audio, lengths):
-        """Normalized features float32 [batch, frames, coefficients] and their true lengths int32 [batch]."""
-        values, frames = self.mfcc(audio, lengths)
+    def features_of(self, signal, lengths):
+        """Features float32 [batch, frames, coefficients], zero past their true lengths int32 [batch]."""
+        return given_features(signal, lengths) if self.mfcc is None else self.mfcc(signal, lengths)
+
+    def front_end(self, signal, lengths):
+        """The same, normalized."""
+        values, frames = self.features_of(signal, lengths)
         return self.normalization(values, frames), frames
 
     def encode(self, values, frames, training=False):
@@ -104,7 +113,7 @@ class AcousticModel(keras.Model):
         """Mean CTC loss, in nats an utterance, of the utterances that can be aligned; the others are counted."""
         labels, label_lengths, frames = y["labels"], y["label_lengths"], y_pred["frames"]
         onsets = ops.zeros_like(frames)
-        if self.settings.training.quiet_db is not None:
+        if self.settings.training.quiet_db is not None and self.input_name == "audio":
             onsets = speech_onsets(x["audio"], x["lengths"], self.settings.features, self.settings.training.quiet_db)
             # Where the rest is too short for the labels, what was taken for quiet must have been speech.
             onsets = ops.where(is_feasible(labels, label_lengths, frames - onsets), onsets, 0)

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from pipeline.config import Config
+from pipeline.config import Config, Features
 from pipeline.data.batches import Batches
 from pipeline.data.splits import load_splits
 from pipeline.errors import PipelineError
@@ -74,7 +74,7 @@ def train(
     if not keeper.finished:
         warnings.filterwarnings("ignore", "Your input ran out of data")  # as it does at each epoch's end
         model.fit(
-            _dataset(splits.train),
+            _dataset(splits.train, settings.features),
             epochs=settings.training.epochs,
             initial_epoch=len(keeper.epochs),
             callbacks=[EpochOrder(splits.train), *callbacks, Vitals(splits.train), validation, keeper],
@@ -85,26 +85,26 @@ def train(
     return keeper.metrics
 
 
-def _dataset(batches: Batches) -> tf.data.Dataset:
+def _dataset(batches: Batches, features: Features) -> tf.data.Dataset:
     """Two batches are made ready while one is learnt from."""
-    audio, labels = tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([None, None], tf.int32)
+    signal, labels = tf.TensorSpec(features.batch_shape, tf.float32), tf.TensorSpec([None, None], tf.int32)
     lengths = tf.TensorSpec([None], tf.int32)
-    signature = {"audio": audio, "lengths": lengths}, {"labels": labels, "label_lengths": lengths}
+    signature = {features.input: signal, "lengths": lengths}, {"labels": labels, "label_lengths": lengths}
     return tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature).prefetch(2)
 
 
 def statistics(model: AcousticModel, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance float64 [coefficients] of MFCCs of about an hour of the training data, not augmented."""
-    mfcc = compiled(model, model.mfcc)
-    count, total, squares, samples = 0, 0.0, 0.0, 0
+    """Mean and variance float64 [coefficients] of features of about an hour of the training data, not augmented."""
+    features_of = compiled(model, model.features_of)
+    count, total, squares, heard = 0, 0.0, 0.0, 0
     for _, (inputs, _) in batches.of_epoch(0, augment=False):
-        values, frames = mfcc(inputs["audio"], inputs["lengths"])  # zero past an utterance's frames
+        values, frames = features_of(inputs[model.input_name], inputs["lengths"])  # zero past an utterance's frames
         values = ops.convert_to_numpy(values).astype(np.float64)
         count += int(ops.convert_to_numpy(frames).sum())
         total = total + values.sum(axis=(0, 1))
         squares = squares + (values**2).sum(axis=(0, 1))
-        samples += int(inputs["lengths"].sum())
-        if samples > _STATISTICS_SECONDS * model.settings.features.sample_rate:
+        heard += int(inputs["lengths"].sum())
+        if heard > _STATISTICS_SECONDS * model.settings.features.lengths_per_second:
             break
     if not count:
         raise PipelineError("no training utterance could be read")

@@ -5,7 +5,7 @@ import pytest
 from tiny_corpora import RATE, audio, paired
 
 from pipeline.data.corpora import Entry, read_corpus, write_manifest
-from pipeline.data.sources import read_manifest
+from pipeline.data.manifest import read_manifest
 from pipeline.errors import InputError
 
 
