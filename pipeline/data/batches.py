@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
 from pipeline.audio import AudioError
-from pipeline.augment import augment_waveform
+from pipeline.augment import WaveformAugmentation
 from pipeline.config import Config
 from pipeline.data.utterances import Example, Skipped, unlearnable
 
@@ -41,6 +42,9 @@ class Batches:
     ):
         self._examples, self._settings, self._skipped = examples, settings, skipped
         self._training, self._few_shapes = training, few_shapes
+        if training:
+            rate, folder = settings.features.sample_rate, Path(settings.data.folder)
+            self._augmentation = WaveformAugmentation(settings.augment, rate, folder, settings.seed)
         self.epoch = 0
         """The epoch that the next iteration is of."""
         self.delivered: list[tuple[list[Example], float]] = []
@@ -100,7 +104,7 @@ class Batches:
         return None
 
     def _augmented(self, audio: np.ndarray, example: Example, random: np.random.Generator) -> np.ndarray:
-        changed = augment_waveform(audio, self._settings.augment, random)
+        changed = self._augmentation(audio, random)
         return audio if unlearnable(example.labels, len(changed), self._settings) else changed
 
 

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from pipeline import config
-from pipeline.augment import SpecAugmentation
+from pipeline.augment.features import SpecAugmentation
 from pipeline.ctc import ctc_loss, is_feasible
 from pipeline.features import MFCC, Normalization, StackFrames, speech_onsets
 from pipeline.models import hardware

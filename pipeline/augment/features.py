@@ -1,31 +1,9 @@
-"""Augmentation: of waveforms, while batches are made, and of features, in the model."""
+"""Augmentation of features: masks and microphones, in the model."""
 
 import keras
-import numpy as np
-import soxr
 from keras import ops
 
 from pipeline import config
-
-
-def augment_waveform(audio: np.ndarray, augment: config.Augment, random: np.random.Generator) -> np.ndarray:
-    """One utterance, changed as configured.
-
-    Args:
-        audio: float32 [samples], in -1..1.
-        augment: what to change.
-        random: where the choices come from; the same number of draws whatever they are.
-
-    Returns:
-        float32 [other samples]; faster speech has fewer.
-    """
-    speed = random.uniform(*augment.speed) if augment.speed else 1.0
-    gain_db = random.uniform(*augment.gain_db) if augment.gain_db else 0.0
-    if speed != 1.0:
-        audio = soxr.resample(audio, speed, 1.0, quality="LQ")  # as if recorded at `speed` times the rate
-    if gain_db:
-        audio = np.clip(audio * 10 ** (gain_db / 20), -1, 1)
-    return audio.astype(np.float32, copy=False)
 
 
 @keras.saving.register_keras_serializable("pipeline")
