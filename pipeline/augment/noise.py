@@ -110,7 +110,7 @@ def with_noise(audio: np.ndarray, noise: np.ndarray, place: float, snr_db: float
 def active_power(audio: np.ndarray, sample_rate: int) -> float:
     """Mean square of speech where it is active: its pauses do not count.
 
-    The active frames are those, of 20 ms, that are at most 15.9 dB below the mean power of all active ones: the margin of
+    The active frames, of 20 ms, are those at most 15.9 dB below the mean power of all active ones: the margin of
     ITU-T P.56, with frames for its envelope.
 
     Args:
