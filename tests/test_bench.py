@@ -13,7 +13,7 @@ import tiny
 from benchmarks import fresh, growth, inference, peers, sounds
 from benchmarks.timing import Row, Stopwatch, rows
 
-from pipeline.config import load_config
+from pipeline.config import Augment, load_config
 from pipeline.errors import PipelineError
 from pipeline.export.saved_model import export
 from pipeline.text import Units
@@ -246,3 +246,11 @@ def test_an_impossible_command_line_is_exit_code_2(arguments):
 @pytest.mark.parametrize("work", [[], ["ctc"], ["inference"]])
 def test_help_has_an_example(work):
     assert "example:" in run(*work, "--help").stdout
+
+
+def test_augmentation_is_timed_setting_by_setting(capsys):
+    options = ["augment", "--utterances", "1", "--threads", "1", "--repeats", "1", "--json"]
+    bench.main(bench.arguments.parse_args(options))
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"all", *Augment.model_fields} <= {values["implementation"] for values in found}
+    assert all(values["times_real_time"] > 0 for values in found)

@@ -5,7 +5,7 @@ import pytest
 import tiny
 
 from pipeline.config import load_config
-from pipeline.data import sources
+from pipeline.data.manifest import read_manifest
 from pipeline.data.splits import load_splits
 from pipeline.errors import InputError
 from pipeline.feature_files import FeatureFrames, FeaturesError

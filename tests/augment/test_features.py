@@ -2,47 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.augment import SpecAugmentation, augment_waveform
-from pipeline.config import Augment, SpecAugment
-
-
-def tone(samples=8000):
-    return (0.3 * np.sin(np.arange(samples) / 5)).astype(np.float32)
-
-
-def test_nothing_configured_changes_nothing():
-    np.testing.assert_array_equal(augment_waveform(tone(), Augment(), np.random.default_rng(0)), tone())
-
-
-@pytest.mark.parametrize("speed", [0.8, 0.9, 1.0, 1.25])
-def test_faster_speech_is_shorter(speed):
-    changed = augment_waveform(tone(), Augment(speed=(speed, speed)), np.random.default_rng(0))
-    assert changed.dtype == np.float32
-    assert len(changed) == pytest.approx(8000 / speed, abs=2)
-
-
-def test_faster_speech_is_higher():
-    changed = augment_waveform(tone(), Augment(speed=(1.25, 1.25)), np.random.default_rng(0))
-    loudest = [np.abs(np.fft.rfft(audio, 16000)).argmax() for audio in (tone(), changed)]
-    assert loudest[1] == pytest.approx(1.25 * loudest[0], abs=2)
-
-
-@pytest.mark.parametrize("gain_db", [-20.0, 6.0])
-def test_gain_is_in_decibels(gain_db):
-    changed = augment_waveform(tone(), Augment(gain_db=(gain_db, gain_db)), np.random.default_rng(0))
-    np.testing.assert_allclose(changed, tone() * 10 ** (gain_db / 20), rtol=1e-5)
-
-
-def test_loud_audio_is_clipped_at_full_scale():
-    changed = augment_waveform(tone(), Augment(gain_db=(40, 40)), np.random.default_rng(0))
-    assert changed.min() == -1 and changed.max() == 1
-
-
-def test_the_seed_decides_the_change():
-    augment = Augment(speed=(0.9, 1.1), gain_db=(-10, 5))
-    first, again, other = (augment_waveform(tone(), augment, np.random.default_rng(seed)) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
+from pipeline.augment.features import SpecAugmentation
+from pipeline.config import SpecAugment
 
 
 def masked(frames, count=40, seed=0, **masks):

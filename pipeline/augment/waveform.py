@@ -1,0 +1,128 @@
+"""Augmentation of waveforms, as the `augment` section of a configuration says."""
+
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from pipeline import config
+from pipeline.augment.channel import band_limited, clipped, over_telephone
+from pipeline.augment.noise import load_noises, with_noise
+from pipeline.augment.rooms import simulated_rooms
+from pipeline.augment.tempo import change_tempo
+from pipeline.errors import InputError
+
+_DRAWS = 4
+"""Most numbers that a setting draws for an utterance: whether it takes part, and three more."""
+
+
+class WaveformAugmentation:
+    """Changes utterances at random. The same settings, seed, audio and state of `random` give the same samples.
+
+    Changes are made in the order of the section's fields, each where it is configured. What exceeds full scale after
+    one is brought down to it as a whole; only `clipping` and `gain_db` clip. Threads may share an object.
+
+    Args:
+        augment: what to change.
+        sample_rate: of the audio, in hertz.
+        folder: what `augment.noise.folder` is relative to.
+        seed: of the rooms and of the noise that is made.
+
+    Raises:
+        InputError: a folder of noise that holds none, or a band that begins above half the sample rate.
+
+    Example:
+        augmentation = WaveformAugmentation(config.Augment(speed=(0.9, 1.1)), 16000, Path("data"), seed=0)
+        changed = augmentation(audio, np.random.default_rng([0, epoch, number]))
+    """
+
+    def __init__(self, augment: config.Augment, sample_rate: int, folder: Path, seed: int):
+        self._rate = sample_rate
+        if augment.band and augment.band.low_hz[1] >= sample_rate / 2:
+            wanted = f"at most half the sample rate, {sample_rate / 2:g}, wanted"
+            raise InputError(f"augment.band.low_hz: {wanted}, found {augment.band.low_hz[1]:g}")
+        steps = {
+            "speed": self._speed,
+            "tempo": self._tempo,
+            "silence_seconds": self._silence,
+            "rooms": self._room,
+            "noise": self._noise,
+            "band": self._band,
+            "telephone": self._telephone,
+            "clipping": self._clipping,
+            "gain_db": self._gain,
+        }
+        self._settings = len(steps)
+        self._steps = [
+            (row, getattr(setting, "share", 1.0), step, setting)
+            for row, (name, step) in enumerate(steps.items())
+            if (setting := getattr(augment, name)) is not None
+        ]
+        if augment.noise and augment.noise.share:
+            self._noises = load_noises(augment.noise, sample_rate, Path(folder), seed)
+        if augment.rooms and augment.rooms.share:
+            self._rooms = simulated_rooms(augment.rooms, sample_rate, seed)
+
+    def __call__(self, audio: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """One utterance, changed.
+
+        Args:
+            audio: float32 [samples], in -1..1, at least one.
+            random: where the choices come from. Each setting has draws of its own, and they are drawn whatever is
+                configured: what one setting does depends on no other.
+
+        Returns:
+            float32 [other samples], in -1..1, at least one; `audio` itself if nothing is changed. Speed, tempo and
+            silence change the number of samples, nothing else does.
+        """
+        draws = random.random((self._settings, _DRAWS))
+        for row, share, step, setting in self._steps:
+            if draws[row, 0] < share:
+                changed = step(audio, setting, draws[row, 1:])
+                audio = audio if changed is audio else _within_full_scale(changed)
+        return audio
+
+    def _speed(self, audio, factors, draws):
+        factor = _between(factors, draws[0])
+        if factor == 1:
+            return audio
+        changed = soxr.resample(audio, factor, 1.0, quality="LQ")  # as if recorded at `factor` times the rate
+        return changed if changed.size else audio[:1]
+
+    def _tempo(self, audio, factors, draws):
+        factor = _between(factors, draws[0])
+        return audio if factor == 1 else change_tempo(audio, factor, self._rate)
+
+    def _silence(self, audio, seconds, draws):
+        before, after = (round(_between(seconds, draw) * self._rate) for draw in draws[:2])
+        return np.pad(audio, (before, after)) if before or after else audio
+
+    def _room(self, audio, _, draws):
+        return self._rooms[int(draws[0] * len(self._rooms))](audio)
+
+    def _noise(self, audio, noise, draws):
+        recording = self._noises[int(draws[0] * len(self._noises))]
+        return with_noise(audio, recording, draws[1], _between(noise.snr_db, draws[2]), self._rate)
+
+    def _band(self, audio, band, draws):
+        return band_limited(audio, _between(band.low_hz, draws[0]), _between(band.high_hz, draws[1]), self._rate)
+
+    def _telephone(self, audio, _, __):
+        return over_telephone(audio, self._rate)
+
+    def _clipping(self, audio, clipping, draws):
+        return clipped(audio, _between(clipping.over_db, draws[0]))
+
+    def _gain(self, audio, gain_db, draws):
+        gain = 10 ** (_between(gain_db, draws[0]) / 20)
+        return audio if gain == 1 else np.clip(audio * np.float32(gain), -1, 1)
+
+
+def _between(bounds: tuple[float, float], draw: float) -> float:
+    low, high = bounds
+    return low + (high - low) * float(draw)
+
+
+def _within_full_scale(audio: np.ndarray) -> np.ndarray:
+    peak = max(audio.max(), -audio.min())
+    return audio / peak if peak > 1 else audio
