@@ -153,19 +153,21 @@ class Batches:
         too_many_skipped(self._unreadable, of, self._settings, f"data.{self._split}")
 
 
-def _pad(waveforms: list[np.ndarray], examples: list[Example], few_shapes: bool) -> Batch:
+def _pad(name: str, waveforms: list[np.ndarray], examples: list[Example], few_shapes: bool) -> Batch:
+    """Samples, or frames of features, under that name."""
+
     def size(longest: int) -> int:
         return _size_among_few(longest) if few_shapes else longest
 
     lengths = np.array([len(waveform) for waveform in waveforms], np.int32)
-    audio = np.zeros((len(waveforms), size(lengths.max())), np.float32)
-    for row, waveform in zip(audio, waveforms, strict=True):
+    signal = np.zeros((len(waveforms), size(lengths.max()), *waveforms[0].shape[1:]), np.float32)
+    for row, waveform in zip(signal, waveforms, strict=True):
         row[: len(waveform)] = waveform
     label_lengths = np.array([len(example.labels) for example in examples], np.int32)
     labels = np.zeros((len(examples), size(max(1, label_lengths.max()))), np.int32)
     for row, example in zip(labels, examples, strict=True):
         row[: len(example.labels)] = example.labels
-    return {"audio": audio, "lengths": lengths}, {"labels": labels, "label_lengths": label_lengths}
+    return {name: signal, "lengths": lengths}, {"labels": labels, "label_lengths": label_lengths}
 
 
 def _size_among_few(size: int) -> int:
