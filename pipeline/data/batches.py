@@ -17,8 +17,8 @@ Batch = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 """{"audio": float32 [batch, samples], "lengths": int32 [batch]}, or {"features": float32 [batch, frames, coefficients],
 "lengths": ...}; and {"labels": int32 [batch, labels], "label_lengths": int32 [batch]}"""
 
-_JITTER = 0.1
-"""How far lengths are blurred before sorting: batches differ from epoch to epoch, padding stays near 5 %."""
+_JITTER = 0.05
+"""How far lengths are blurred before sorting: batches differ from epoch to epoch, padding stays below 10 %."""
 
 log = logging.getLogger(__name__)
 

@@ -1,10 +1,12 @@
 """Manifests: JSON lines that name recordings and what is said in them."""
 
+import contextlib
 import functools
+import gc
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,9 @@ from pipeline.feature_files import FeatureFrames, frames_announced, load_feature
 
 LONGEST_SECONDS = 1e6
 """That a manifest may announce: eleven days."""
+
+_MOST_STRINGS = 100_000
+"""Different transcripts and speakers that are remembered, for others to be the same strings."""
 
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 """What JSON may hold, but neither a file's name nor a transcript: zeros, and halves of characters."""
@@ -49,7 +54,7 @@ def read_manifest(
     reader = _Reader(os.path.dirname(path), sample_rate, features, cache or NoCache())
     utterances, bad = [], Skipped()
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8") as lines, _no_garbage():
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     try:
@@ -89,13 +94,37 @@ def of_entries(entries: Iterable[Entry], sample_rate: int, cache: Cache | None =
     ]
 
 
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Python does not look for garbage meanwhile, which it would do again and again among objects that all stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class _File:
+    """Loads a file; smaller than functools.partial, where a million are needed."""
+
+    __slots__ = ("_file", "_reader")
+
+    def __init__(self, reader: "_Reader", file: str):
+        self._reader, self._file = reader, file
+
+    def __call__(self) -> np.ndarray:
+        return self._reader.load(self._file)
+
+
 class _Reader:
     """Makes utterances of a manifest's lines, a million in seconds."""
 
     def __init__(self, folder: str, sample_rate: int | None, features: FeatureFrames | None, cache: Cache):
         self._folder, self._rate, self._features, self._cache = folder, sample_rate, features, cache
         self._file_key = "features_filepath" if features else "audio_filepath"
-        self._speakers: dict[str, str] = {}  # one string for all lines of a speaker
+        self._strings: dict[str, str] = {}  # one for all lines with the same speaker or transcript
 
     def utterance(self, line: str) -> Utterance:
         try:
@@ -108,12 +137,17 @@ class _Reader:
             self._check_kind(values)
         file, transcript = _string(values, self._file_key), _string(values, "text")
         speaker = values.get("speaker")
-        if speaker is not None:
-            speaker = self._speakers.setdefault(str(speaker), str(speaker))
+        speaker, transcript = speaker if speaker is None else self._once(str(speaker)), self._once(transcript)
         seconds, offset = _seconds(values, "duration"), _seconds(values, "offset")
         if self._features:
             return self._given(os.path.join(self._folder, file), transcript, speaker, seconds)
         return self.piece(file, transcript, speaker, seconds, offset)
+
+    def _once(self, string: str) -> str:
+        known = self._strings.get(string)
+        if known is None and len(self._strings) < _MOST_STRINGS:
+            self._strings[string] = string
+        return known or string
 
     def _check_kind(self, values: dict) -> None:
         other = "audio_filepath" if self._features else "features_filepath"
@@ -134,13 +168,13 @@ class _Reader:
         if seconds is None:
             seconds = max(0.0, audio.duration(file) - (offset or 0.0))
         if offset is None:
-            name, load = file, functools.partial(self._load, file)
+            name, load = file, _File(self, file)
         else:
             name = f"{file} from {offset:g} s"
             load = functools.partial(self._load_piece, file, offset, seconds)
         return Utterance(name, transcript, speaker, round(seconds * self._rate), load)
 
-    def _load(self, file: str) -> np.ndarray:
+    def load(self, file: str) -> np.ndarray:
         return self._cache.get(file, functools.partial(audio.load_audio, file, self._rate))
 
     def _load_features(self, file: str) -> np.ndarray:

@@ -231,10 +231,7 @@ def _listen(utterance: Utterance, settings: Config) -> tuple[Sound | None, str |
     """What the audio is like, or why it cannot be read; and the file's rate."""
     file_rate = None
     try:
-        load = utterance.load
-        if hasattr(load, "cache_info"):  # functools.cache would keep what is read here once, and may be of a huge set
-            load = load.__wrapped__
-        samples = load()
+        samples = utterance.load()
         file_rate = _file_rate(utterance.name)
         return measure(samples, settings.features.sample_rate), None, file_rate
     except (InputError, OSError, soundfile.SoundFileError) as error:

@@ -141,8 +141,8 @@ def check_speakers(splits: dict[str, Iterable[Utterance]], allow_shared: bool) -
 
 
 def normalizer(settings: Config) -> Callable[[str], str]:
-    """The configured normalization of transcripts."""
-    return functools.partial(text.normalize, **settings.text.model_dump())
+    """The configured normalization of transcripts, quick where they come again."""
+    return functools.lru_cache(100_000)(functools.partial(text.normalize, **settings.text.model_dump()))
 
 
 def learnable(

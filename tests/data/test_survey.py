@@ -1,4 +1,3 @@
-import functools
 import json
 from collections import Counter
 
@@ -7,10 +6,9 @@ import pytest
 import soundfile
 
 from pipeline.config import Config
-from pipeline.data.survey import Chosen, choose, measure, survey
+from pipeline.data.survey import choose, measure, survey
 from pipeline.data.survey_summary import rare_units, summaries, top_speakers
 from pipeline.data.suspicions import PROBLEMS, suspicions
-from pipeline.data.utterances import Utterance
 from pipeline.errors import InputError
 
 RATE = 8000
@@ -203,13 +201,6 @@ def test_a_summary_counts_what_there_is(clean):
     assert train.seconds.least <= train.seconds.median <= train.seconds.most
     first = top_speakers(found, 1)[0]
     assert (first.name, first.split, first.utterances) == ("train's", "train", 18)
-
-
-def test_no_waveform_is_kept(clean):
-    load = functools.cache(lambda: GOOD)
-    chosen = {"train": Chosen([Utterance("one", TEXTS[0], "ann", 0, load)], frozenset([0]))}
-    assert survey(chosen, clean.settings()).rows["train"][0].sound is not None
-    assert load.cache_info().currsize == 0
 
 
 def test_features_are_no_audio(clean):
