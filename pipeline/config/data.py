@@ -156,6 +156,7 @@ class TfdsSource(_Source):
     path: str | None = Field(None, description="A prepared set's folder; relative to data.folder.")
     split: str = Field("train", description="Or a part of one, such as train[:10%].")
     audio: str = "audio"
+    sample_rate: PositiveInt | None = Field(None, description="Of the audio, in hertz, where the set does not tell.")
     text: str | None = Field(None, description="The text feature; or else `label` names the word.")
     label: str = "label"
     label_texts: list[str] | None = Field(None, description="The words of the labels; default: the set's own names.")

@@ -21,6 +21,9 @@ from pipeline.data.cache import Cache, NoCache
 from pipeline.data.utterances import Utterance
 from pipeline.errors import InputError
 
+SILENCE = "_silence_"
+"""The label of recordings without words, in Speech Commands."""
+
 _CONNECT_SECONDS = 5.0
 
 
@@ -65,13 +68,15 @@ def read_tfds(
     found_rate = getattr(features[source.audio], "sample_rate", None) or (builder.info.metadata or {}).get(
         "sample_rate"
     )
+    found_rate = source.sample_rate or found_rate
     if found_rate is None:
-        raise InputError(f"TFDS {told}: its feature {source.audio!r} tells no sample rate")
+        raise InputError(f"TFDS {told}: its feature {source.audio!r} tells no sample rate; sample_rate wanted")
     names = source.label_texts
     if source.text is None and names is None:
         names = getattr(features[source.label], "names", None)
         if names is None:
             raise InputError(f"TFDS {told}: label_texts, or the feature with the text as `text`, wanted")
+        names = ["" if name == SILENCE else name for name in names]
 
     read = _Reader(examples, source.audio, found_rate, sample_rate, cache or NoCache(), str(builder.data_dir))
     utterances = []

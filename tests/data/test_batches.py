@@ -4,11 +4,16 @@ import json
 import numpy as np
 import pytest
 import tiny
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pipeline.config import load_config
+from pipeline.config import Config, load_config
+from pipeline.data.batches import Batches
 from pipeline.data.manifest import read_manifest
 from pipeline.data.splits import load_splits
+from pipeline.data.utterances import Examples, Skipped, Utterance
 from pipeline.errors import InputError
+from pipeline.text import Units
 
 
 @pytest.fixture
@@ -179,3 +184,54 @@ def test_speed_that_would_leave_too_few_frames_is_not_applied(tmp_path):
     plain, fast = (list(splits.train.of_epoch(0, augment=augment)) for augment in (False, True))
     for (_, (one, _)), (_, (other, _)) in zip(plain, fast, strict=True):
         np.testing.assert_array_equal(one["lengths"], other["lengths"])
+
+
+def test_seconds_limit_a_batch_with_its_padding(tmp_path):
+    path = tiny.write_config(tmp_path)
+    splits = load_splits(load_config(path, ["data.batch_seconds=2.0", "data.batch_size=100"]))
+    sizes = []
+    for _, (inputs, _) in splits.train.of_epoch(0, augment=False):
+        sizes.append(len(inputs["lengths"]))
+        assert inputs["audio"].size <= 2.0 * tiny.RATE or len(inputs["lengths"]) == 1
+    assert sum(sizes) == 24 and len(sizes) == splits.train.count() and max(sizes) > min(sizes)
+    alone = load_splits(load_config(path, ["data.batch_seconds=0.01"]))
+    assert alone.train.count() == 24
+    both = load_splits(load_config(path, ["data.batch_seconds=100.0"]))
+    assert both.train.count() == 6  # of batch_size
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.7), st.integers(0, 5))
+@settings(max_examples=20, deadline=None)
+def test_a_tenth_at_most_is_padding(seed, spread, epoch):
+    seconds = np.exp(np.random.default_rng(seed).normal(1.0, spread, 400))  # as utterances of a corpus are
+    samples = [round(second * tiny.RATE) for second in seconds]
+    utterances = [Utterance(str(n), "a", None, count, None) for n, count in enumerate(samples)]
+    examples = Examples(utterances, str, Units("characters", ["a"]))
+    source = {"kind": "manifest", "path": "none"}
+    data = {"train": [source], "valid": [source], "batch_size": 8}
+    configured = Config.model_validate({"name": "tiny", "features": {"sample_rate": tiny.RATE}, "data": data})
+    batches = Batches(lambda _: examples, configured, Skipped(), training=True).plan(epoch)
+    assert sorted(int(e.utterance.name) for batch in batches for e in batch) == list(range(len(samples)))
+    lengths = [[example.utterance.samples for example in batch] for batch in batches]
+    room = sum(max(batch) * len(batch) for batch in lengths)
+    assert 1 - sum(samples) / room < 0.1
+
+
+def test_the_number_of_threads_changes_nothing(tmp_path, monkeypatch):
+    path = tiny.write_config(tmp_path, augment={"noise": {"made": ["white"]}, "silence_seconds": [0, 0.2]})
+    found = []
+    for cores in ({0}, set(range(8))):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: cores, raising=False)
+        found.append([inputs["audio"].tobytes() for _, (inputs, _) in load_splits(load_config(path)).train.of_epoch(1)])
+    assert found[0] == found[1]
+
+
+def test_a_cache_changes_nothing(tmp_path):
+    path = tiny.write_config(tmp_path)
+    found = []
+    for cache in ("none", "memory", "disk", "disk"):
+        options = [f"data.cache={cache}", f"data.cache_folder={tmp_path / 'cache'}"]
+        batches = load_splits(load_config(path, options)).train
+        found.append([inputs["audio"].tobytes() for epoch in (0, 1) for _, (inputs, _) in batches.of_epoch(epoch)])
+    assert found[0] == found[1] == found[2] == found[3]
+    assert len(list((tmp_path / "cache").rglob("*.npy"))) == 24

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.config import Config, Speakers, SynthesisSource, TfdsSource
+from pipeline.config import Config, Speakers, SynthesisSource
 from pipeline.data import sources
 from pipeline.data.manifest import read_manifest
 from pipeline.data.synthesis_source import synthesize
-from pipeline.data.tfds_source import read_tfds
 from pipeline.errors import InputError
 
 RATE = 8000
@@ -181,51 +180,3 @@ def test_shares_of_synthesized_speakers_have_no_variant_in_common():
 def test_a_variant_that_does_not_exist_is_named():
     with pytest.raises(InputError, match="'f99' does not occur"):
         synthesize(synthesis(speakers=Speakers(exclude=["f99"])), RATE, 0, "train.0")
-
-
-def spoken_digit(**options):
-    values = {"kind": "tfds", "name": "spoken_digit", "label_texts": DIGITS, "speaker": "audio/filename"}
-    return TfdsSource(**{**values, "speaker_pattern": r"^\d_([a-z]+)_", **options})
-
-
-@pytest.fixture(scope="session")
-def digits(real_data, tmp_path_factory):
-    """The settings of a set that is prepared already."""
-    pytest.importorskip("tensorflow_datasets")
-    prepared = {"data_dir": str(tmp_path_factory.mktemp("tfds")), "manual_dir": "spoken_digit"}
-    read_tfds(spoken_digit(**prepared, split="train[:1]"), real_data, RATE)
-    return prepared
-
-
-def test_spoken_digits_come_from_the_archive_that_lies_there(digits, real_data):
-    utterances = read_tfds(spoken_digit(**digits), real_data, RATE)
-    assert len(utterances) == 2500
-    assert {u.speaker for u in utterances} == {"george", "jackson", "nicolas", "theo", "yweweler"}
-    assert {u.transcript for u in utterances} == set(DIGITS)
-    for utterance in utterances[:20]:
-        audio = utterance.load()
-        assert len(audio) == utterance.samples and 0.001 < np.abs(audio).max() <= 1
-
-
-def test_spoken_digits_come_at_another_rate(digits, real_data):
-    one, other = (read_tfds(spoken_digit(**digits, split="train[:1]"), real_data, r)[0] for r in (RATE, 16000))
-    assert other.samples == 2 * one.samples == len(other.load())
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"speaker": "speaker_id"}, "no feature 'speaker_id'; there are"),
-        ({"speaker_pattern": "^(nobody)"}, r"speaker_pattern '\^\(nobody\)' finds no speaker in"),
-        ({"split": "nowhere"}, r"spoken_digit \(nowhere\)"),
-    ],
-)
-def test_what_the_set_does_not_have_is_named(digits, real_data, options, message):
-    with pytest.raises(InputError, match=message):
-        read_tfds(spoken_digit(**{**digits, "split": "train[:1]", **options}), real_data, RATE)
-
-
-def test_a_missing_folder_with_the_archive_is_named(tmp_path):
-    pytest.importorskip("tensorflow_datasets")
-    with pytest.raises(InputError, match=r"nowhere: the folder with the archive of spoken_digit wanted"):
-        read_tfds(spoken_digit(manual_dir="nowhere", data_dir=str(tmp_path)), tmp_path, RATE)

@@ -1,0 +1,118 @@
+import socket
+
+import numpy as np
+import pytest
+
+from pipeline.config import TfdsSource
+from pipeline.data import tfds_source
+from pipeline.data.tfds_source import read_tfds
+from pipeline.errors import InputError
+
+tfds = pytest.importorskip("tensorflow_datasets")
+
+RATE = 8000
+DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+SETS = {
+    "spoken_digit": {"audio", "label", "audio/filename"},
+    "speech_commands": {"audio", "label"},
+    "librispeech": {"speech", "text", "speaker_id"},
+    "ljspeech": {"speech", "text_normalized"},
+    "common_voice/en": {"voice", "sentence", "client_id"},
+}
+"""And the features that docs/data.md names."""
+
+
+def spoken_digit(**options):
+    values = {"kind": "tfds", "name": "spoken_digit", "label_texts": DIGITS, "speaker": "audio/filename"}
+    return TfdsSource(**{**values, "speaker_pattern": r"^\d_([a-z]+)_", **options})
+
+
+@pytest.fixture(scope="session")
+def digits(real_data, tmp_path_factory):
+    """The settings of a set that is prepared already."""
+    pytest.importorskip("tensorflow_datasets")
+    prepared = {"data_dir": str(tmp_path_factory.mktemp("tfds")), "manual_dir": "spoken_digit"}
+    read_tfds(spoken_digit(**prepared, split="train[:1]"), real_data, RATE)
+    return prepared
+
+
+def test_spoken_digits_come_from_the_archive_that_lies_there(digits, real_data):
+    utterances = read_tfds(spoken_digit(**digits), real_data, RATE)
+    assert len(utterances) == 2500
+    assert {u.speaker for u in utterances} == {"george", "jackson", "nicolas", "theo", "yweweler"}
+    assert {u.transcript for u in utterances} == set(DIGITS)
+    for utterance in utterances[:20]:
+        audio = utterance.load()
+        assert len(audio) == utterance.samples and 0.001 < np.abs(audio).max() <= 1
+
+
+def test_spoken_digits_come_at_another_rate(digits, real_data):
+    one, other = (read_tfds(spoken_digit(**digits, split="train[:1]"), real_data, r)[0] for r in (RATE, 16000))
+    assert other.samples == 2 * one.samples == len(other.load())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"speaker": "speaker_id"}, "no feature 'speaker_id'; there are"),
+        ({"speaker_pattern": "^(nobody)"}, r"speaker_pattern '\^\(nobody\)' finds no speaker in"),
+        ({"split": "nowhere"}, r"spoken_digit \(nowhere\)"),
+    ],
+)
+def test_what_the_set_does_not_have_is_named(digits, real_data, options, message):
+    with pytest.raises(InputError, match=message):
+        read_tfds(spoken_digit(**{**digits, "split": "train[:1]", **options}), real_data, RATE)
+
+
+def test_a_missing_folder_with_the_archive_is_named(tmp_path):
+    pytest.importorskip("tensorflow_datasets")
+    with pytest.raises(InputError, match=r"nowhere: the folder with the archive of spoken_digit wanted"):
+        read_tfds(spoken_digit(manual_dir="nowhere", data_dir=str(tmp_path)), tmp_path, RATE)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_sets_have_the_features_that_the_docs_name(name, tmp_path):
+    assert SETS[name] <= set(tfds.builder(name, data_dir=str(tmp_path)).info.features)
+
+
+def test_without_network_and_archive_it_is_told_at_once(tmp_path, monkeypatch):
+    def unreachable(*_, **__):
+        raise OSError(101, "Network is unreachable")
+
+    for proxy in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(proxy, raising=False)
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    source = TfdsSource(kind="tfds", name="librispeech", data_dir=str(tmp_path))
+    with pytest.raises(InputError, match=r"openslr\.org cannot be reached \(Network .*dev-clean\.tar\.gz.*manual_dir"):
+        read_tfds(source, tmp_path, RATE)
+
+
+def test_a_set_that_does_not_exist_is_named_with_its_nearest(tmp_path):
+    with pytest.raises(InputError, match="TFDS librispech: no such set; the nearest: librispeech"):
+        read_tfds(TfdsSource(kind="tfds", name="librispech", data_dir=str(tmp_path)), tmp_path, RATE)
+
+
+def test_texts_and_lengths_are_looked_up_once(digits, real_data, tmp_path, monkeypatch):
+    source = spoken_digit(**{**digits, "split": "train[:20]"})
+    first = read_tfds(source, real_data, RATE, index_folder=tmp_path)
+    monkeypatch.setattr(tfds_source, "index_of", None)
+    again = read_tfds(source, real_data, RATE, index_folder=tmp_path)
+    assert [(u.transcript, u.speaker, u.samples) for u in first] == [
+        (u.transcript, u.speaker, u.samples) for u in again
+    ]
+    with pytest.raises(TypeError):
+        read_tfds(spoken_digit(**{**digits, "split": "train[:21]"}), real_data, RATE, index_folder=tmp_path)
+
+
+def test_a_part_of_a_split_is_its_part(digits, real_data):
+    whole, part = (
+        read_tfds(spoken_digit(**{**digits, "split": split}), real_data, RATE) for split in ("train[:10]", "train[2:5]")
+    )
+    for one, other in zip(whole[2:5], part, strict=True):
+        np.testing.assert_array_equal(one.load(), other.load())
+
+
+@pytest.mark.parametrize("options", [{}, {"name": "a", "path": "b"}])
+def test_a_set_has_a_name_or_a_path(options):
+    with pytest.raises(ValueError, match="either name or path wanted"):
+        TfdsSource(kind="tfds", **options)
