@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 prepare_environment requirements-test.txt
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
-.venv/bin/python -m pytest "$@"
+.venv/bin/python -m pytest -n auto --dist loadfile "$@"
