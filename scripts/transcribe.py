@@ -36,9 +36,13 @@ def main(arguments) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             _follow("microphone", _microphone(recognizer.sample_rate), recognizer, printer)
         return
+    if arguments.stream:
+        heard = _streams(files, recognizer, printer)
+    else:
+        heard = transcribe_files(files, recognizer, 0.0 if arguments.pause is not None else LONG_SECONDS)
     bad = []
     with command.progress_bar(len(files), "file") as bar:
-        for file, found in (_streams if arguments.stream else transcribe_files)(files, recognizer, printer):
+        for file, found in heard:
             if isinstance(found, Exception):
                 bad.append(str(found))
             elif found is not None:
@@ -75,15 +79,19 @@ def _endpoints(arguments):
         raise InputError(f"--pause {arguments.pause}: seconds above 0 wanted") from error
 
 
-def transcribe_files(files: list[str], recognizer, _printer) -> Iterator[tuple]:
-    """(file, (transcript, seconds)) of each in turn, or (file, error)."""
+def transcribe_files(files: list[str], recognizer, whole_seconds: float) -> Iterator[tuple]:
+    """(file, (transcript, seconds)) of each in turn, or (file, error); longer ones than so long utterance by utterance.
+
+    Raises:
+        InputError: all are to be heard so, by a model that needs them whole.
+    """
     from pipeline.audio import AudioError, duration, load_audio, stream_audio
 
     waiting = []
     for file in files:
         try:
-            long = duration(file) > LONG_SECONDS and not recognizer.about.cannot_stream
-            audio = None if long else load_audio(file, recognizer.sample_rate)
+            in_pieces = duration(file) > whole_seconds and not (whole_seconds and recognizer.about.cannot_stream)
+            audio = None if in_pieces else load_audio(file, recognizer.sample_rate)
         except AudioError as error:
             audio = error
         if audio is not None:
@@ -225,7 +233,10 @@ arguments.add_argument(
     "--microphone", action="store_true", help="hear what is said now; wants requirements-microphone.txt"
 )
 arguments.add_argument(
-    "--pause", metavar="SECONDS", type=float, help="of silence, ends an utterance in a stream (default: 1)"
+    "--pause",
+    metavar="SECONDS",
+    type=float,
+    help="of silence, ends an utterance in a stream or a file of over 20 s (default: 1); if given, in any file",
 )
 arguments.add_argument(
     "--json",

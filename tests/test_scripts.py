@@ -71,6 +71,18 @@ def test_a_long_file_is_heard_in_pieces(folder):
     assert " ".join(streamed.stdout.split()) == long["text"]
 
 
+def test_a_short_file_is_heard_utterance_by_utterance_if_a_pause_is_given(folder):
+    part = soundfile.read(folder / "test-0.wav")[0]
+    pause = 1e-3 * np.random.default_rng(0).normal(size=2 * tiny.RATE)
+    soundfile.write(folder / "two.wav", np.concatenate([part, pause, part, pause]), tiny.RATE)
+    options = ["two.wav", "--pause", "0.7", "--json"]
+    done = run(folder, "transcribe.py", "--model", "exported/tiny", *options)
+    streamed = run(folder, "transcribe.py", "--model", "exported/tiny", *options, "--stream")
+    utterances = [json.loads(line) for line in streamed.stdout.splitlines()]
+    assert len(utterances) == 2
+    assert json.loads(done.stdout)["words"] == [word for each in utterances for word in each["words"]]
+
+
 def test_subtitles_are_printed_or_written(folder):
     printed = run(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "--vtt")
     assert printed.stdout.startswith("WEBVTT")

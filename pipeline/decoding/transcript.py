@@ -1,5 +1,6 @@
 """What a decoder gives: text, and its words in time, from the path through the frames that spells them."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -48,7 +49,9 @@ class Run:
     score: float
 
 
-def spell(runs: list[Run], log_probs: np.ndarray, units: Units, frame_seconds: float) -> Transcript:
+def spell(
+    runs: list[Run], log_probs: np.ndarray, units: Units, frame_seconds: float, pause_frames: float = math.inf
+) -> Transcript:
     """The transcript of a path.
 
     Args:
@@ -56,6 +59,7 @@ def spell(runs: list[Run], log_probs: np.ndarray, units: Units, frame_seconds: f
         log_probs: float [frames, units], of the utterance.
         units: of the model.
         frame_seconds: from one frame to the next.
+        pause_frames: so many blanks between two units part words as a space does.
 
     Returns:
         Its text, and words in time: a word lasts from the first frame of its first unit to the last of its last.
@@ -63,9 +67,11 @@ def spell(runs: list[Run], log_probs: np.ndarray, units: Units, frame_seconds: f
     """
     groups: list[list[Run]] = [[]]
     texts = units.texts
+    before = 0
     for run in runs:
-        if units.kind == "words" or texts[run.unit] == " ":
+        if units.kind == "words" or texts[run.unit] == " " or run.start - before >= pause_frames:
             groups.append([])
+        before = run.end
         if texts[run.unit].strip():
             groups[-1].append(run)
     words = tuple(
