@@ -1,7 +1,7 @@
 """Decoding by a grammar: the best of the sentences that can be said, and how badly even that one fits."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -28,6 +28,12 @@ class GrammarTranscript(Transcript):
     rejection: float
     rejected: bool
     nearest: str
+
+    is_scaled: ClassVar[bool] = True
+
+    def unanswered(self) -> Self:
+        """See `Transcript`."""
+        return replace(super().unanswered(), rejected=True)
 
     def joined(self, other: Self) -> Self:
         """See `Transcript`; `nearest` is of all that was heard, the text of what was not rejected.

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -23,11 +23,21 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was heard: `confidence` in 0..1."""
+    """What was heard: `confidence` in 0..1.
+
+    Attributes:
+        is_scaled: whether the confidence of the text is final; others are of posteriors, and go through `Calibration`.
+    """
 
     text: str
     confidence: float
     words: tuple[Word, ...]
+
+    is_scaled: ClassVar[bool] = False
+
+    def unanswered(self) -> Self:
+        """Without text, for it is too unsure; as unsure as before."""
+        return replace(self, text="", words=())
 
     def joined(self, other: Self) -> Self:
         """This utterance and the one that follows it; one without words changes nothing."""

@@ -196,3 +196,8 @@ def test_what_is_rejected_or_silent_takes_nothing_from_what_is_not():
         joined = functools.reduce(lambda before, after: before.joined(after), several)
         assert (joined.text, joined.nearest, joined.rejected, joined.rejection) == wanted
         assert joined.confidence == pytest.approx(1 - joined.rejection)
+
+
+def test_what_is_too_unsure_is_rejected():
+    unsure = GrammarTranscript("a", 0.9, (), rejection=0.1, rejected=False, nearest="a").unanswered()
+    assert unsure == GrammarTranscript("", 0.9, (), rejection=0.1, rejected=True, nearest="a")
