@@ -141,7 +141,8 @@ def _follow(name: str, blocks: Iterator, recognizer, printer) -> None:
             samples += len(block)
             if stream.accept_waveform(block) and not printer.prints_wholes:
                 while transcript := stream.result():
-                    printer.print(name, transcript, samples / recognizer.sample_rate)
+                    if transcript.text or printer.prints_objects:
+                        printer.print(name, transcript, samples / recognizer.sample_rate)
             elif printer.shows_partials:
                 printer.show(stream.partial().text)
     finally:  # Ctrl-C ends a microphone
@@ -187,6 +188,7 @@ class Printer:
 
         self._arguments, self._several = arguments, several
         self.prints_wholes = arguments.srt or arguments.vtt  # whose lines are numbered from the first to the last
+        self.prints_objects = arguments.json  # also of an utterance that is answered with nothing
         self.shows_partials = sys.stderr.isatty() and not arguments.json
         if arguments.out:
             try:
