@@ -13,6 +13,8 @@ from pipeline.decoding.keyword_search import Detection, Scored, Search, space_of
 from pipeline.errors import InputError
 from pipeline.text import Units
 
+THRESHOLDS_FILE = Path("assets") / "keywords.json"
+
 DEFAULT_THRESHOLD = 0.5
 """For a keyword whose threshold nobody measured."""
 
@@ -229,7 +231,7 @@ def load_thresholds(folder: str | Path) -> dict[str, float]:
     Raises:
         InputError: the file is not as `save_thresholds` writes it.
     """
-    path = Path(folder) / "assets" / "keywords.json"
+    path = Path(folder) / THRESHOLDS_FILE
     if not path.exists():
         return {}
     try:
@@ -245,7 +247,7 @@ def save_thresholds(folder: str | Path, thresholds: Mapping[str, float]) -> None
     Raises:
         InputError: see `load_thresholds`.
     """
-    path = Path(folder) / "assets" / "keywords.json"
+    path = Path(folder) / THRESHOLDS_FILE
     merged = {**load_thresholds(folder), **thresholds}
     path.write_text(json.dumps({"thresholds": merged}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
