@@ -224,6 +224,7 @@ def test_any_bytes_are_heard_or_refused(recognizer, packets):
         np.full(9, np.nan),
         np.full(9, 1e30),
         np.full(9, np.inf, np.float16),
+        np.array([0.0, -12000.0]),  # of 16 bits, without their type
         [1, 2, 3],
         np.array(["a"]),
         np.zeros((3, 2, 1)),
