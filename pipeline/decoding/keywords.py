@@ -108,7 +108,8 @@ class Spotter:
         refractory_seconds: see above.
 
     Raises:
-        InputError: no keyword, one that is empty or that the units cannot spell, or no usable threshold for one.
+        InputError: no keyword, one that is empty or that the units cannot spell, no usable threshold for one, or a
+            time below 0.
 
     Example:
         spotter = Spotter(units, frame_seconds=0.03, keywords=["alexa"], thresholds=0.7)
@@ -126,6 +127,11 @@ class Spotter:
         patience_seconds: float = PATIENCE_SECONDS,
         refractory_seconds: float = REFRACTORY_SECONDS,
     ):
+        if isinstance(keywords, str):
+            raise InputError(f"keywords: a list of texts wanted, found {keywords!r}")
+        for name, seconds in (("patience", patience_seconds), ("refractory time", refractory_seconds)):
+            if not 0 <= seconds < math.inf:
+                raise InputError(f"{name}: seconds of 0 or more wanted, found {seconds}")
         self._keywords = list(dict.fromkeys(keywords))
         if not self._keywords:
             raise InputError("keywords: at least one wanted, found none")
@@ -148,7 +154,7 @@ class Spotter:
         """What becomes known by some more frames: float [frames, units], any number of them.
 
         Raises:
-            InputError: another shape.
+            InputError: another shape, or values that are no numbers.
         """
         found = []
         for peaks in self._peaks.accept(log_probs):
