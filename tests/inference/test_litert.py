@@ -178,6 +178,24 @@ def test_it_runs_where_tensorflow_is_not_installed(exported, tmp_path):
     assert done.stdout.strip() == Recognizer(exported).transcribe(tiny.tones("abc", np.random.default_rng(5))).text
 
 
+def test_what_measuring_needs_is_named_where_it_is_not_installed(exported, tmp_path):
+    script = str(ROOT / "scripts" / "evaluate.py")
+    command = [
+        sys.executable,
+        "-c",
+        WITHOUT_TENSORFLOW,
+        script,
+        "--model",
+        str(exported),
+        "--runtime",
+        "litert",
+        "a.jsonl",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    wanted = "error: pydantic wanted, to measure with; pip install -r requirements.txt"
+    assert (done.returncode, done.stderr.splitlines()) == (1, [wanted])
+
+
 def test_a_step_has_the_frames_that_it_says(exported):
     assert LiteRTModel(exported, About.load(exported))._frames == FRAMES_AT_ONCE
 
