@@ -209,7 +209,7 @@ class Printer:
             ending, subtitles = (".srt", to_srt(transcript)) if arguments.srt else (".vtt", to_vtt(transcript))
             if arguments.out:
                 (Path(arguments.out) / (Path(name).stem + ending)).write_text(subtitles, encoding="utf-8")
-            else:
+            elif subtitles:
                 self._say(subtitles.rstrip("\n"))
         else:
             self._say(f"{name}: {transcript.text}" if self._several else transcript.text)

@@ -72,7 +72,7 @@ def _utterances(manifest: str, recognizer, normalized: Callable[[str], str]) -> 
         try:
             found.append((recognizer.log_probs(utterance.load()), normalized(utterance.transcript)))
         except AudioError as error:
-            skipped.add(utterance.name, str(error))
+            skipped.add(utterance.name, str(error).removeprefix(f"{utterance.name}: "))
     if len(skipped):
         print(skipped.summary(len(utterances)), file=sys.stderr)
     if not any(reference for _, reference in found):

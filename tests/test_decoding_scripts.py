@@ -135,7 +135,7 @@ def test_a_file_that_cannot_be_read_is_named_and_left_out(run, export, speech):
     lm = speech.parent / "orders.arpa"
     code, _, told = run(tune_decoding, "--model", export, speech, "--lm", lm, "--weights", "1", "--bonuses", "1")
     assert code == 2 or "skipped 1 of 3 utterances" in told
-    assert "1.wav" in told
+    assert told.count("1.wav") == 1
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 import tiny
+import transcribe
+
+from pipeline.decoding.transcript import Transcript, Word
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -91,6 +95,13 @@ def test_subtitles_are_printed_or_written(folder):
     )
     assert (done.returncode, done.stdout) == (0, "")
     assert sorted(file.name for file in (folder / "subs").iterdir()) == ["test-0.srt", "test-1.srt"]
+
+
+@pytest.mark.parametrize(("words", "lines"), [((), 0), ((Word("a", 0.0, 1.0, 1.0),), 3)])
+def test_subtitles_of_silence_are_nothing(capsys, words, lines):
+    options = SimpleNamespace(json=False, srt=True, vtt=False, out=None)
+    transcribe.Printer(options, several=False).print("a.wav", Transcript("", 1.0, words), 1.0)
+    assert len(capsys.readouterr().out.splitlines()) == lines
 
 
 def test_the_subtitles_of_a_stream_are_those_of_the_file(folder):

@@ -64,7 +64,7 @@ def evaluate(
         try:
             audio = utterance.load()
         except AudioError as error:
-            skipped.add(utterance.name, str(error))
+            skipped.add(utterance.name, str(error).removeprefix(f"{utterance.name}: "))
             continue
         if not heard:
             transcribe(audio)  # the first call also prepares the model
