@@ -103,6 +103,8 @@ def _beam_decoder(arguments: argparse.Namespace, recognizer, hypotheses: int):
 
     about, tuned = recognizer.about, read_decoding_weights(arguments.model)
     language_model = load_language_model(arguments.lm, about.units) if arguments.lm else None
+    if language_model and tuned.calibration:
+        recognizer.calibration = tuned.calibration
     return BeamDecoder(
         about.units,
         about.frame_seconds,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.decoding.confidence import Calibration
 from pipeline.decoding.greedy import greedy
 from pipeline.decoding.keyword_search import Detection, labels_of
 from pipeline.decoding.transcript import Transcript
@@ -39,6 +40,7 @@ class Recognizer:
     Attributes:
         about: what the export tells of itself: its sample rate and units, for example.
         decoder: log posteriors float32 [frames, units] of an utterance -> transcript. Greedy unless it is set.
+        calibration: that makes probabilities of the decoder's confidences; that of greedy decoding unless it is set.
 
     Raises:
         InputError: the folder is missing or not a whole export, or an argument is of no use.
@@ -73,6 +75,7 @@ class Recognizer:
         self._model = _RUNTIMES[runtime](folder, self.about)
         self._endpoints, self._least_confidence = endpoints, least_confidence
         self.decoder: Callable[[np.ndarray], Transcript] = self._greedy
+        self.calibration = self.about.calibration
         self._stream: Stream | None = None
 
     @property
@@ -165,15 +168,14 @@ class Recognizer:
         return greedy(log_probs, self.about.units, self.about.frame_seconds)
 
     def _decode(self, log_probs: np.ndarray, audio: np.ndarray) -> Transcript:
-        transcript = self._judged(self.decoder(log_probs), audio)
+        transcript = self._judged(self.decoder(log_probs), audio, self.calibration)
         return transcript.unanswered() if transcript.confidence < self._least_confidence else transcript
 
     def _decode_partial(self, log_probs: np.ndarray, audio: np.ndarray) -> Transcript:
-        return self._judged(self._greedy(log_probs), audio)
+        return self._judged(self._greedy(log_probs), audio, self.about.calibration)
 
-    def _judged(self, transcript: Transcript, audio: np.ndarray) -> Transcript:
+    def _judged(self, transcript: Transcript, audio: np.ndarray, calibration: Calibration) -> Transcript:
         """Its words where they are heard, and confidences that are probabilities."""
-        calibration = self.about.calibration
         heard = refine(transcript.words, loudness(audio, self.sample_rate), LAGS[self.about.units.kind])
         words = tuple(replace(word, confidence=calibration.word_probability(word.confidence)) for word in heard)
         if transcript.is_scaled:

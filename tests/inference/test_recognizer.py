@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import load_config
+from pipeline.decoding.confidence import Calibration
+from pipeline.decoding.transcript import Transcript, Word
 from pipeline.errors import InputError
 from pipeline.export.saved_model import export
 from pipeline.inference import Endpoints, Recognizer
@@ -121,6 +123,15 @@ def test_what_is_too_unsure_is_answered_with_nothing(exported, speech):
         for transcript in (heard.transcribe(speech), heard.final()):
             assert transcript.text == text == " ".join(word.word for word in transcript.words)
             assert transcript.confidence == pytest.approx(sure.confidence, abs=1e-4)
+
+
+def test_a_decoder_has_a_calibration_of_its_own(exported, speech):
+    recognizer = Recognizer(exported)
+    recognizer.decoder = lambda log_probs: Transcript("ab", 0.5, (Word("ab", 0.1, 0.3, 0.5),))
+    recognizer.calibration = Calibration(word=(1.0, 2.0), utterance=(1.0, -2.0))
+    transcript = recognizer.transcribe(speech)
+    assert transcript.confidence == pytest.approx(recognizer.calibration.utterance_probability(0.5))
+    assert transcript.words[0].confidence == pytest.approx(recognizer.calibration.word_probability(0.5))
 
 
 def test_noise_is_less_sure_than_speech(recognizer):
