@@ -18,6 +18,17 @@ class AudioError(UnreadableError):
     """Audio that cannot be read, or holds nothing usable."""
 
 
+class _Forward(soundfile.SoundFile):
+    """A file that is read from its start to its end in pieces.
+
+    soundfile seeks to where it is after every read, and there libsndfile's MP3 decoder begins anew, without what its
+    next frames need of those before: a click at every piece.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
 def load_audio(
     source: str | Path | bytes, sample_rate: int, offset: float = 0.0, seconds: float | None = None
 ) -> np.ndarray:
@@ -64,19 +75,27 @@ def stream_audio(source: str | Path | bytes, sample_rate: int, seconds: float = 
     """
     name = "audio" if isinstance(source, bytes) else str(source)
     count = 0
-    with _opened(source, name) as file:
+    with _opened(source, name, _Forward) as file:
         resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
+        given = 0
         while len(block := file.read(round(seconds * file.samplerate), dtype="float32", always_2d=True)):
             count += len(block)
-            yield resampler.resample_chunk(to_mono(block, sample_rate, sample_rate, name))
+            piece = resampler.resample_chunk(to_mono(block, sample_rate, sample_rate, name))
+            given += len(piece)
+            yield piece
         _check_count(file, count, name)
         if not count:
             raise AudioError(f"{name}: audio wanted, found 0 samples")
-        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        piece = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        if not given + len(piece):
+            raise AudioError(_none_left(name, count, file.samplerate, sample_rate))
+        yield piece
 
 
 @contextlib.contextmanager
-def _opened(source: str | Path | bytes, name: str) -> Iterator[soundfile.SoundFile]:
+def _opened(
+    source: str | Path | bytes, name: str, kind: type[soundfile.SoundFile] = soundfile.SoundFile
+) -> Iterator[soundfile.SoundFile]:
     """An audio file to read; whatever libsndfile says of it is an AudioError."""
     if isinstance(source, bytes):
         if not source:
@@ -86,7 +105,7 @@ def _opened(source: str | Path | bytes, name: str) -> Iterator[soundfile.SoundFi
         _check_file(Path(source), name)
     problem = "not audio that can be read"
     try:
-        with soundfile.SoundFile(source) as file:
+        with kind(source) as file:
             problem = "damaged or truncated"
             _check_whole(name, file)
             yield file
@@ -151,9 +170,13 @@ def to_mono(samples: np.ndarray, found_rate: int, sample_rate: int, name: str = 
         count = samples.size
         samples = soxr.resample(samples, found_rate, sample_rate)
         if samples.size == 0:
-            raise AudioError(f"{name}: audio wanted, {count} samples at {found_rate} Hz give none at {sample_rate} Hz")
+            raise AudioError(_none_left(name, count, found_rate, sample_rate))
         _check_finite(samples, name)  # the largest numbers overflow
     return np.ascontiguousarray(samples, dtype=np.float32)
+
+
+def _none_left(name: str, count: int, found_rate: int, sample_rate: int) -> str:
+    return f"{name}: audio wanted, {count} samples at {found_rate} Hz give none at {sample_rate} Hz"
 
 
 def _check_whole(name: str, file: soundfile.SoundFile) -> None:

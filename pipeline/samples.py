@@ -6,12 +6,20 @@ from pipeline.errors import InputError
 
 LARGEST = 1e6
 """Of a sample, where full scale is 1: the power of far larger ones overflows, and scores would be NaN."""
+LOUDEST = 8.0
+"""A peak that clipping, filters and sums of channels stay below; samples of 16 bits that nobody divided do not."""
 
 
 def flaw(samples: np.ndarray) -> str | None:
-    """What was wanted and found instead, if some samples are not finite or beyond LARGEST; else None."""
-    bad = np.count_nonzero(~(np.abs(samples, dtype=np.float64) <= LARGEST))
-    return f"finite samples wanted, found {bad} that are NaN, infinite or above {LARGEST:g}" if bad else None
+    """What was wanted and found instead, if float samples are not finite or beyond LOUDEST; else None."""
+    magnitudes = np.abs(samples, dtype=np.float64)
+    bad = np.count_nonzero(~(magnitudes <= LARGEST))
+    if bad:
+        return f"finite samples wanted, found {bad} that are NaN, infinite or above {LARGEST:g}"
+    peak = magnitudes.max(initial=0.0)
+    if peak > LOUDEST:
+        return f"samples in -1..1 wanted, found {peak:g}; samples of 16 bits are taken as they are in int16 arrays"
+    return None
 
 
 def as_samples(audio: np.ndarray | bytes) -> np.ndarray:
@@ -21,7 +29,7 @@ def as_samples(audio: np.ndarray | bytes) -> np.ndarray:
         audio: float [samples] in -1..1; int16 [samples]; or bytes, of 16-bit samples, the low byte first.
 
     Raises:
-        InputError: another type or shape, half a sample, or samples that are not finite.
+        InputError: another type or shape, half a sample, or samples that are not finite or far beyond full scale.
     """
     if isinstance(audio, memoryview) and audio.format != "B":  # of numbers
         audio = np.asarray(audio)

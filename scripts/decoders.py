@@ -38,6 +38,13 @@ def add_options(arguments: argparse.ArgumentParser) -> None:
         "--nbest", metavar="N", type=int, help="with --json, also the N best texts of the beam search and their scores"
     )
     arguments.add_argument("--grammar", metavar="FILE.jsgf", help="answer with what this grammar can say, or nothing")
+    arguments.add_argument(
+        "--least-confidence",
+        metavar="X",
+        type=float,
+        default=0.0,
+        help="an utterance whose text is less sure, in 0..1, is answered with the empty text; see docs/words.md",
+    )
 
 
 def load_model(arguments: argparse.Namespace, **settings):
@@ -60,7 +67,7 @@ def make_recognizer(arguments: argparse.Namespace, **settings):
     Raises:
         InputError: an option that does not go with another, or what it names cannot be used.
     """
-    recognizer = load_model(arguments, **settings)
+    recognizer = load_model(arguments, least_confidence=arguments.least_confidence, **settings)
     recognizer.decoder = _decoder(arguments, recognizer) or recognizer.decoder
     return recognizer
 
@@ -96,6 +103,8 @@ def _beam_decoder(arguments: argparse.Namespace, recognizer, hypotheses: int):
 
     about, tuned = recognizer.about, read_decoding_weights(arguments.model)
     language_model = load_language_model(arguments.lm, about.units) if arguments.lm else None
+    if language_model and tuned.calibration:
+        recognizer.calibration = tuned.calibration
     return BeamDecoder(
         about.units,
         about.frame_seconds,

@@ -10,11 +10,15 @@ import decoders
 
 
 def main(arguments) -> None:
-    from pipeline.data.utterances import Skipped
-    from pipeline.evaluation.calibration import expected_calibration_error
-    from pipeline.evaluation.evaluate import evaluate
-    from pipeline.evaluation.plots import plot_reliability
+    from pipeline.errors import PipelineError
 
+    try:
+        from pipeline.data.utterances import Skipped
+        from pipeline.evaluation.calibration import expected_calibration_error
+        from pipeline.evaluation.evaluate import evaluate
+        from pipeline.evaluation.plots import plot_reliability
+    except ImportError as error:  # with requirements-litert.txt alone
+        raise PipelineError(f"{error.name} wanted, to measure with; pip install -r requirements.txt") from error
     recognizer = decoders.make_recognizer(arguments)
     skipped = Skipped()
     utterances = _utterances(arguments, recognizer.about)

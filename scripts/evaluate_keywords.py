@@ -70,7 +70,7 @@ def _listen(recognizer, utterances: list, keywords: list[str], to_text, skipped)
         try:
             audio = item.load()
         except UnreadableError as error:
-            skipped.add(item.name, str(error))
+            skipped.add(item.name, str(error).removeprefix(f"{item.name}: "))
             continue
         peaks = find_peaks(recognizer.log_probs(audio), units, frame_seconds, keywords)
         said = spoken(to_text(item.transcript), keywords, units)

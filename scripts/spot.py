@@ -42,7 +42,8 @@ def _spotter(arguments, about):
         raise InputError(f"--keyword TEXT wanted: {arguments.model} spells any keyword, so it has none of its own")
     stored = load_thresholds(arguments.model) if arguments.threshold is None else {}
     otherwise = DEFAULT_THRESHOLD if arguments.threshold is None else arguments.threshold
-    return Spotter(units, about.frame_seconds, keywords, {word: stored.get(word, otherwise) for word in keywords})
+    thresholds = {word: stored.get(word, otherwise) for word in keywords}
+    return Spotter(units, about.frame_seconds, keywords, thresholds, refractory_seconds=arguments.refractory)
 
 
 def _log_probs(recognizer, file: str) -> Iterator:
@@ -81,6 +82,13 @@ arguments.add_argument(
     metavar="X",
     type=float,
     help="the lowest score of a detection, above 0 and at most 1; without, what evaluate_keywords.py stored, or 0.5",
+)
+arguments.add_argument(
+    "--refractory",
+    metavar="SECONDS",
+    type=float,
+    default=0.5,
+    help="after a detection in which its keyword is not detected again (default: %(default)s)",
 )
 arguments.add_argument("--json", action="store_true", help="one JSON object a detection")
 

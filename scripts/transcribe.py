@@ -39,9 +39,13 @@ def main(arguments) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             _follow("microphone", _microphone(recognizer.sample_rate), recognizer, printer)
         return
+    if arguments.stream:
+        heard = _streams(files, recognizer, printer)
+    else:
+        heard = transcribe_files(files, recognizer, 0.0 if arguments.pause is not None else LONG_SECONDS)
     bad = []
     with command.progress_bar(len(files), "file") as bar:
-        for file, found in (_streams if arguments.stream else transcribe_files)(files, recognizer, printer):
+        for file, found in heard:
             if isinstance(found, Exception):
                 bad.append(str(found))
             elif found is not None:
@@ -78,16 +82,21 @@ def _endpoints(arguments):
         raise InputError(f"--pause {arguments.pause}: seconds above 0 wanted") from error
 
 
-def transcribe_files(files: list[str], recognizer, _printer) -> Iterator[tuple]:
-    """(file, (transcript, seconds)) of each in turn, or (file, error)."""
+def transcribe_files(files: list[str], recognizer, whole_seconds: float) -> Iterator[tuple]:
+    """(file, (transcript, seconds)) of each in turn, or (file, error); longer ones than so long utterance by utterance.
+
+    Raises:
+        InputError: all are to be heard so, by a model that needs them whole.
+    """
     from pipeline.audio import duration, stream_audio
     from pipeline.errors import UnreadableError
 
     waiting = []
     for file in files:
         try:
-            long = not recognizer.about.cannot_stream and duration(file) > LONG_SECONDS
-            audio = None if long else audio_files.load(file, recognizer.about)
+            long = duration(file) > whole_seconds
+            in_pieces = long and not (whole_seconds and recognizer.about.cannot_stream)
+            audio = None if in_pieces else audio_files.load(file, recognizer.about)
         except UnreadableError as error:
             audio = error
         if audio is not None:
@@ -139,7 +148,8 @@ def _follow(name: str, blocks: Iterator, recognizer, printer) -> None:
             samples += len(block)
             if stream.accept_waveform(block) and not printer.prints_wholes:
                 while transcript := stream.result():
-                    printer.print(name, transcript, samples / recognizer.sample_rate)
+                    if transcript.text or printer.prints_objects:
+                        printer.print(name, transcript, samples / recognizer.sample_rate)
             elif printer.shows_partials:
                 printer.show(stream.partial().text)
     finally:  # Ctrl-C ends a microphone
@@ -185,6 +195,7 @@ class Printer:
 
         self._arguments, self._several = arguments, several
         self.prints_wholes = arguments.srt or arguments.vtt  # whose lines are numbered from the first to the last
+        self.prints_objects = arguments.json  # also of an utterance that is answered with nothing
         self.shows_partials = sys.stderr.isatty() and not arguments.json
         if arguments.out:
             try:
@@ -205,7 +216,7 @@ class Printer:
             ending, subtitles = (".srt", to_srt(transcript)) if arguments.srt else (".vtt", to_vtt(transcript))
             if arguments.out:
                 (Path(arguments.out) / (Path(name).stem + ending)).write_text(subtitles, encoding="utf-8")
-            else:
+            elif subtitles:
                 self._say(subtitles.rstrip("\n"))
         else:
             self._say(f"{name}: {transcript.text}" if self._several else transcript.text)
@@ -229,7 +240,10 @@ arguments.add_argument(
     "--microphone", action="store_true", help="hear what is said now; wants requirements-microphone.txt"
 )
 arguments.add_argument(
-    "--pause", metavar="SECONDS", type=float, help="of silence, ends an utterance in a stream (default: 1)"
+    "--pause",
+    metavar="SECONDS",
+    type=float,
+    help="of silence, ends an utterance in a stream or a file of over 20 s (default: 1); if given, in any file",
 )
 arguments.add_argument(
     "--json",

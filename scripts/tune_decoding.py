@@ -17,6 +17,7 @@ def main(arguments) -> None:
     from pipeline.decoding.greedy import greedy
     from pipeline.decoding.language_model import load_language_model
     from pipeline.decoding.weights import DecodingWeights, write_decoding_weights
+    from pipeline.evaluation.calibration import fit_calibration, judge
     from pipeline.evaluation.error_rate import error_rates
     from pipeline.evaluation.tuning import best_of, try_weights
     from pipeline.inference import Recognizer
@@ -29,22 +30,28 @@ def main(arguments) -> None:
     language_model = load_language_model(arguments.lm, units)
     normalized = functools.partial(normalize, **recognizer.about.text)
 
+    def beam(weight: float, bonus: float) -> BeamDecoder:
+        return BeamDecoder(units, frame_seconds, arguments.beam, language_model, weight, bonus)
+
     def decoder(weight: float, bonus: float) -> Callable:
-        beam = BeamDecoder(units, frame_seconds, arguments.beam, language_model, weight, bonus)
-        return lambda log_probs: normalized(beam.decode(log_probs).text)
+        decode = beam(weight, bonus).decode
+        return lambda log_probs: normalized(decode(log_probs).text)
 
     decoder(weights[0], bonuses[0])  # so that bad settings are told before the audio is heard
     utterances = _utterances(arguments.manifest, recognizer, normalized)
+    references = [reference for _, reference in utterances]
     heard = [normalized(greedy(log_probs, units, frame_seconds).text) for log_probs, _ in utterances]
-    plain = error_rates([reference for _, reference in utterances], heard)
+    plain = error_rates(references, heard)
     settings = command.progress([(weight, bonus) for weight in weights for bonus in bonuses], "setting")
     trials = list(try_weights(decoder, utterances, settings))
     best = best_of(trials)
     measured = {"manifest": arguments.manifest, "language_model": arguments.lm, "beam": arguments.beam}
     measured |= {"utterances": len(utterances), **_rounded(best.rates)}
     measured |= {f"greedy_{name}": value for name, value in _rounded(plain).items()}
+    decode = beam(best.language_model_weight, best.word_bonus).decode
+    calibration = fit_calibration(*judge(references, [decode(log_probs) for log_probs, _ in utterances]))
     file = write_decoding_weights(
-        arguments.model, DecodingWeights(best.language_model_weight, best.word_bonus, measured)
+        arguments.model, DecodingWeights(best.language_model_weight, best.word_bonus, calibration, measured)
     )
     if arguments.json:
         for trial in trials:
@@ -71,7 +78,7 @@ def _utterances(manifest: str, recognizer, normalized: Callable[[str], str]) -> 
         try:
             found.append((recognizer.log_probs(utterance.load()), normalized(utterance.transcript)))
         except UnreadableError as error:
-            skipped.add(utterance.name, str(error))
+            skipped.add(utterance.name, str(error).removeprefix(f"{utterance.name}: "))
     if len(skipped):
         print(skipped.summary(len(utterances)), file=sys.stderr)
     if not any(reference for _, reference in found):

@@ -117,6 +117,13 @@ def test_samples_too_few_for_the_wanted_rate_are_refused():
         to_mono(np.zeros(1, np.float32), 48000, 16000)
 
 
+def test_a_file_too_short_for_the_wanted_rate_is_refused_in_pieces_too(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.ones(1), 48000)
+    for read in (load_audio, lambda *rest: list(stream_audio(*rest))):
+        with pytest.raises(AudioError, match=r"a\.wav: .* 1 samples at 48000 Hz give none at 16000 Hz"):
+            read(tmp_path / "a.wav", 16000)
+
+
 def test_infinite_samples_are_refused():
     with pytest.raises(AudioError, match="1 that are NaN, infinite"):
         to_mono(np.array([0, np.inf], np.float32), 16000, 16000)
@@ -138,6 +145,19 @@ def test_audio_in_pieces_is_the_audio(tmp_path, rate, channels, seconds):
     pieces = np.concatenate(list(stream_audio(tmp_path / "a.wav", 16000, seconds)))
     assert len(pieces) == len(whole)
     np.testing.assert_allclose(pieces, whole, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "rate"), [("wav", 44100), ("flac", 44100), ("ogg", 44100), ("mp3", 44100), ("mp3", 16000)]
+)
+@pytest.mark.parametrize("seconds", [0.1, 1.0])
+def test_every_format_is_the_same_in_pieces(tmp_path, suffix, rate, seconds):
+    loudness = np.repeat(np.random.default_rng(0).uniform(0, 0.3, size=40), rate // 10)
+    soundfile.write(tmp_path / f"a.{suffix}", loudness * sine(rate, 4.0)[: len(loudness)], rate)  # MP3 saves up bits
+    whole = load_audio(tmp_path / f"a.{suffix}", 16000)
+    pieces = np.concatenate(list(stream_audio(tmp_path / f"a.{suffix}", 16000, seconds)))
+    assert len(pieces) == len(whole)
+    np.testing.assert_allclose(pieces, whole, atol=1e-3)
 
 
 def test_what_is_wrong_is_told_when_it_is_reached(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import tiny
 from benchmarks import fresh, growth, inference, peers, sounds
-from benchmarks.timing import Row, Stopwatch, rows
+from benchmarks.timing import Row, Stopwatch, print_rows, rows
 
 from pipeline.config import Augment, load_config
 from pipeline.errors import PipelineError
@@ -241,6 +241,15 @@ def test_an_impossible_command_line_is_exit_code_2(arguments):
     done = run(*arguments)
     assert done.returncode == 2
     assert "bench.py" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+
+
+def test_headings_of_a_table_stand_apart_and_above_their_columns(capsys):
+    print_rows(
+        "inference", [Row({"task": "file"}, "pipeline", 1.5, 1.0, {"cpu_ms": 2.5, "real_time_factor": 0.25})], False
+    )
+    _, heading, row = capsys.readouterr().out.splitlines()
+    assert "cpu ms  real time factor" in heading
+    assert len(heading) == len(row)
 
 
 @pytest.mark.parametrize("work", [[], ["ctc"], ["inference"]])

@@ -2,11 +2,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 import tiny
+import transcribe
+
+from pipeline.decoding.transcript import Transcript, Word
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -71,6 +75,18 @@ def test_a_long_file_is_heard_in_pieces(folder):
     assert " ".join(streamed.stdout.split()) == long["text"]
 
 
+def test_a_short_file_is_heard_utterance_by_utterance_if_a_pause_is_given(folder):
+    part = soundfile.read(folder / "test-0.wav")[0]
+    pause = 1e-3 * np.random.default_rng(0).normal(size=2 * tiny.RATE)
+    soundfile.write(folder / "two.wav", np.concatenate([part, pause, part, pause]), tiny.RATE)
+    options = ["two.wav", "--pause", "0.7", "--json"]
+    done = run(folder, "transcribe.py", "--model", "exported/tiny", *options)
+    streamed = run(folder, "transcribe.py", "--model", "exported/tiny", *options, "--stream")
+    utterances = [json.loads(line) for line in streamed.stdout.splitlines()]
+    assert len(utterances) == 2
+    assert json.loads(done.stdout)["words"] == [word for each in utterances for word in each["words"]]
+
+
 def test_subtitles_are_printed_or_written(folder):
     printed = run(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "--vtt")
     assert printed.stdout.startswith("WEBVTT")
@@ -79,6 +95,13 @@ def test_subtitles_are_printed_or_written(folder):
     )
     assert (done.returncode, done.stdout) == (0, "")
     assert sorted(file.name for file in (folder / "subs").iterdir()) == ["test-0.srt", "test-1.srt"]
+
+
+@pytest.mark.parametrize(("words", "lines"), [((), 0), ((Word("a", 0.0, 1.0, 1.0),), 3)])
+def test_subtitles_of_silence_are_nothing(capsys, words, lines):
+    options = SimpleNamespace(json=False, srt=True, vtt=False, out=None)
+    transcribe.Printer(options, several=False).print("a.wav", Transcript("", 1.0, words), 1.0)
+    assert len(capsys.readouterr().out.splitlines()) == lines
 
 
 def test_the_subtitles_of_a_stream_are_those_of_the_file(folder):

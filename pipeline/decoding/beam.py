@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from pipeline.decoding.alignment import align
+from pipeline.decoding.greedy import pause_frames, pauses
 from pipeline.decoding.hotwords import Hotwords
 from pipeline.decoding.language_model import LanguageModel
 from pipeline.decoding.prefix_score import Belief, PrefixScorer
@@ -118,6 +119,7 @@ class BeamDecoder:
         if not cutoff > 0:
             raise InputError(f"beam: a cutoff above 0 wanted, found {cutoff}")
         self._units, self._frame_seconds, self._width, self._cutoff = units, frame_seconds, width, cutoff
+        self._pause_frames = pause_frames(units, frame_seconds)
         self._space = units.symbols.index(" ") + 1 if units.kind == "characters" and " " in units.symbols else None
         self._scorer = PrefixScorer(
             units, language_model, language_model_weight, word_bonus, Hotwords(hotwords, hotword_weight, units)
@@ -137,13 +139,25 @@ class BeamDecoder:
     def best(self, log_probs: np.ndarray, count: int) -> list[Hypothesis]:
         """At most `count` hypotheses of different texts, the best first; at least one."""
         log_probs = np.clip(np.nan_to_num(log_probs, nan=_FLOOR), _FLOOR, 0.0)
-        scores = self._texts(self._search(log_probs))
+        searched, log_probs = self._with_spaces(log_probs)
+        scores = self._texts(self._search(searched))
         hypotheses = []
         for labels in heapq.nlargest(max(count, 1), scores, key=scores.get):
             runs = align(log_probs, list(labels))
             transcript = spell(runs, log_probs, self._units, self._frame_seconds)
             hypotheses.append(Hypothesis(transcript, scores[labels]))
         return hypotheses
+
+    def _with_spaces(self, log_probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log posteriors that have a space in each pause: as the search must write it, and as an alignment may."""
+        middles = pauses(log_probs, self._pause_frames)
+        if not len(middles):
+            return log_probs, log_probs
+        aligned = log_probs.copy()
+        aligned[middles, self._space] = aligned[middles, BLANK]
+        searched = aligned.copy()
+        searched[middles, BLANK] = _FLOOR
+        return searched, aligned
 
     def _search(self, log_probs: np.ndarray) -> list[_Prefix]:
         root = _Prefix(None, BLANK if self._space is None else self._space, self._scorer.start(), active=True)

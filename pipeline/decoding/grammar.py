@@ -1,7 +1,7 @@
 """Decoding by a grammar: the best of the sentences that can be said, and how badly even that one fits."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -22,21 +22,34 @@ class GrammarTranscript(Transcript):
     Attributes:
         rejection: how badly the nearest sentence fits, in 0..1.
         rejected: whether that is too badly: the text is empty, and so are the words.
-        nearest: the nearest sentence, rejected or not; empty if none is short enough for the utterance.
+        nearest: the nearest sentence, rejected or not; empty if nothing was heard that could be one.
     """
 
     rejection: float
     rejected: bool
     nearest: str
 
+    is_scaled: ClassVar[bool] = True
+
+    def unanswered(self) -> Self:
+        """See `Transcript`."""
+        return replace(super().unanswered(), rejected=True)
+
     def joined(self, other: Self) -> Self:
-        """See `Transcript`; rejected if either is, and as badly as the worse one. Silence is neither."""
+        """See `Transcript`; `nearest` is of all that was heard, the text of what was not rejected.
+
+        The whole is rejected if both are. It fits as badly as the worse one of those that are not, if there are any.
+        Where nothing was heard nothing is added.
+        """
         if not (self.nearest and other.nearest):
             return self if self.nearest else other
+        rejected = self.rejected and other.rejected
+        rejection = max(each.rejection for each in (self, other) if each.rejected == rejected)
         return replace(
             super().joined(other),
-            rejection=max(self.rejection, other.rejection),
-            rejected=self.rejected or other.rejected,
+            confidence=1 - rejection,
+            rejection=rejection,
+            rejected=rejected,
             nearest=f"{self.nearest} {other.nearest}",
         )
 
@@ -86,13 +99,14 @@ class GrammarDecoder:
         units = np.where(said, self._graph.units[nodes], BLANK)
         fit = _fit(log_probs, units) * _fit(log_probs[last_word:], units[last_word:])
         rejected = 1 - fit >= self._threshold
+        heard = not rejected or bool((log_probs.argmax(axis=1) != BLANK).any())
         return GrammarTranscript(
             text="" if rejected else transcript.text,
             confidence=fit,
             words=() if rejected else transcript.words,
             rejection=1 - fit,
             rejected=rejected,
-            nearest=transcript.text,
+            nearest=transcript.text if heard else "",
         )
 
 

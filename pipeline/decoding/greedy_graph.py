@@ -2,17 +2,21 @@
 
 import tensorflow as tf
 
+from pipeline.decoding.greedy import pause_frames
 from pipeline.decoding.transcript import BLANK
 from pipeline.text import Units
 
 
-def greedy_text(log_probs: tf.Tensor, frames: tf.Tensor, units: Units) -> tuple[tf.Tensor, tf.Tensor]:
+def greedy_text(
+    log_probs: tf.Tensor, frames: tf.Tensor, units: Units, frame_seconds: float
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Texts and confidences of a batch.
 
     Args:
         log_probs: float32 [batch, frames, units].
         frames: int32 [batch], the true ones.
         units: of the model.
+        frame_seconds: from one frame to the next.
 
     Returns:
         string [batch], and float32 [batch] in 0..1: see `transcript.spell`.
@@ -23,12 +27,15 @@ def greedy_text(log_probs: tf.Tensor, frames: tf.Tensor, units: Units) -> tuple[
     starts = tf.not_equal(best, tf.pad(best[:, :-1], [[0, 0], [1, 0]], constant_values=-1))
     is_new = starts & tf.not_equal(best, BLANK)  # the first frame of each unit on the best path
 
-    spelled = [text + " " if text and units.kind == "words" else text for text in units.texts]
-    pieces = tf.gather(tf.constant(spelled), tf.where(is_new, best, BLANK))
-    text = tf.strings.strip(tf.strings.regex_replace(tf.strings.reduce_join(pieces, axis=1), " +", " "))
-
     # Runs of equal units are numbered through the whole batch, so that one segment operation serves all.
     run = tf.reshape(tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1 + tf.range(batch)[:, None] * count, [-1])
+    spelled = [text + " " if text and units.kind == "words" else text for text in units.texts]
+    pieces = tf.gather(tf.constant(spelled), tf.where(is_new, best, BLANK))
+    lengths = tf.gather(tf.math.unsorted_segment_sum(tf.ones_like(run, tf.float32), run, batch * count), run)
+    is_pause = starts & ~is_new & (tf.reshape(lengths, [batch, count]) >= pause_frames(units, frame_seconds))
+    pieces = tf.where(is_pause, " ", pieces)
+    text = tf.strings.strip(tf.strings.regex_replace(tf.strings.reduce_join(pieces, axis=1), " +", " "))
+
     scores = tf.reduce_max(log_probs, axis=2)
     peaks = tf.gather(tf.math.unsorted_segment_max(tf.reshape(scores, [-1]), run, batch * count), run)
     units = tf.cast(is_new, tf.float32)

@@ -151,11 +151,13 @@ class Search:
             log_probs: float [frames, units].
 
         Raises:
-            InputError: another shape.
+            InputError: another shape, or values that are no numbers.
         """
         log_probs = np.asarray(log_probs)
         if log_probs.ndim != 2 or log_probs.shape[1] != self._units:
             raise InputError(f"log_probs: [frames, {self._units} units] wanted, found {list(log_probs.shape)}")
+        if np.isnan(log_probs).any():
+            raise InputError("log_probs: numbers wanted, found NaN")
         log_probs = np.maximum(log_probs, FLOOR, dtype=np.float64)
         below_best = log_probs - log_probs.max(axis=1, keepdims=True)
         log_probs[:, BLANK] = below_best[:, BLANK]

@@ -13,6 +13,8 @@ from pipeline.decoding.keyword_search import Detection, Scored, Search, space_of
 from pipeline.errors import InputError
 from pipeline.text import Units
 
+THRESHOLDS_FILE = Path("assets") / "keywords.json"
+
 DEFAULT_THRESHOLD = 0.5
 """For a keyword whose threshold nobody measured."""
 
@@ -106,7 +108,8 @@ class Spotter:
         refractory_seconds: see above.
 
     Raises:
-        InputError: no keyword, one that is empty or that the units cannot spell, or no usable threshold for one.
+        InputError: no keyword, one that is empty or that the units cannot spell, no usable threshold for one, or a
+            time below 0.
 
     Example:
         spotter = Spotter(units, frame_seconds=0.03, keywords=["alexa"], thresholds=0.7)
@@ -124,6 +127,11 @@ class Spotter:
         patience_seconds: float = PATIENCE_SECONDS,
         refractory_seconds: float = REFRACTORY_SECONDS,
     ):
+        if isinstance(keywords, str):
+            raise InputError(f"keywords: a list of texts wanted, found {keywords!r}")
+        for name, seconds in (("patience", patience_seconds), ("refractory time", refractory_seconds)):
+            if not 0 <= seconds < math.inf:
+                raise InputError(f"{name}: seconds of 0 or more wanted, found {seconds}")
         self._keywords = list(dict.fromkeys(keywords))
         if not self._keywords:
             raise InputError("keywords: at least one wanted, found none")
@@ -146,7 +154,7 @@ class Spotter:
         """What becomes known by some more frames: float [frames, units], any number of them.
 
         Raises:
-            InputError: another shape.
+            InputError: another shape, or values that are no numbers.
         """
         found = []
         for peaks in self._peaks.accept(log_probs):
@@ -229,7 +237,7 @@ def load_thresholds(folder: str | Path) -> dict[str, float]:
     Raises:
         InputError: the file is not as `save_thresholds` writes it.
     """
-    path = Path(folder) / "assets" / "keywords.json"
+    path = Path(folder) / THRESHOLDS_FILE
     if not path.exists():
         return {}
     try:
@@ -245,7 +253,7 @@ def save_thresholds(folder: str | Path, thresholds: Mapping[str, float]) -> None
     Raises:
         InputError: see `load_thresholds`.
     """
-    path = Path(folder) / "assets" / "keywords.json"
+    path = Path(folder) / THRESHOLDS_FILE
     merged = {**load_thresholds(folder), **thresholds}
     path.write_text(json.dumps({"thresholds": merged}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -1,7 +1,8 @@
 """What a decoder gives: text, and its words in time, from the path through the frames that spells them."""
 
+import math
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -22,11 +23,21 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was heard: `confidence` in 0..1."""
+    """What was heard: `confidence` in 0..1.
+
+    Attributes:
+        is_scaled: whether the confidence of the text is final; others are of posteriors, and go through `Calibration`.
+    """
 
     text: str
     confidence: float
     words: tuple[Word, ...]
+
+    is_scaled: ClassVar[bool] = False
+
+    def unanswered(self) -> Self:
+        """Without text, for it is too unsure; as unsure as before."""
+        return replace(self, text="", words=())
 
     def joined(self, other: Self) -> Self:
         """This utterance and the one that follows it; one without words changes nothing."""
@@ -48,7 +59,9 @@ class Run:
     score: float
 
 
-def spell(runs: list[Run], log_probs: np.ndarray, units: Units, frame_seconds: float) -> Transcript:
+def spell(
+    runs: list[Run], log_probs: np.ndarray, units: Units, frame_seconds: float, pause_frames: float = math.inf
+) -> Transcript:
     """The transcript of a path.
 
     Args:
@@ -56,6 +69,7 @@ def spell(runs: list[Run], log_probs: np.ndarray, units: Units, frame_seconds: f
         log_probs: float [frames, units], of the utterance.
         units: of the model.
         frame_seconds: from one frame to the next.
+        pause_frames: so many blanks between two units part words as a space does.
 
     Returns:
         Its text, and words in time: a word lasts from the first frame of its first unit to the last of its last.
@@ -63,9 +77,11 @@ def spell(runs: list[Run], log_probs: np.ndarray, units: Units, frame_seconds: f
     """
     groups: list[list[Run]] = [[]]
     texts = units.texts
+    before = 0
     for run in runs:
-        if units.kind == "words" or texts[run.unit] == " ":
+        if units.kind == "words" or texts[run.unit] == " " or run.start - before >= pause_frames:
             groups.append([])
+        before = run.end
         if texts[run.unit].strip():
             groups[-1].append(run)
     words = tuple(

@@ -5,6 +5,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pipeline.decoding.confidence import Calibration
 from pipeline.errors import InputError
 
 FILE = Path("assets") / "decoding.json"
@@ -17,11 +18,13 @@ class DecodingWeights:
     Attributes:
         language_model_weight: what the language model's log probabilities are multiplied by, 0 or more.
         word_bonus: nats for each word that the language model scores.
+        calibration: that makes probabilities of the confidences of what is decoded so; None: as of greedy decoding.
         measured: on what they were tuned and how well they did; nothing reads it but people.
     """
 
     language_model_weight: float = 0.75
     word_bonus: float = 1.0
+    calibration: Calibration | None = None
     measured: dict = field(default_factory=dict)
 
 
@@ -43,8 +46,12 @@ def read_decoding_weights(export: str | Path) -> DecodingWeights:
     weight, bonus = (_number(path, values, key) for key in ("language_model_weight", "word_bonus"))
     if weight < 0:
         raise InputError(f"{path}: 'language_model_weight' of 0 or more wanted, found {weight}")
+    try:
+        calibration = Calibration.from_json(values["calibration"]) if values.get("calibration") else None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     measured = values.get("measured")
-    return DecodingWeights(weight, bonus, measured if isinstance(measured, dict) else {})
+    return DecodingWeights(weight, bonus, calibration, measured if isinstance(measured, dict) else {})
 
 
 def _number(path: Path, values: dict, key: str) -> float:

@@ -63,7 +63,7 @@ def evaluate(
         try:
             audio = utterance.load()
         except UnreadableError as error:
-            skipped.add(utterance.name, str(error))
+            skipped.add(utterance.name, str(error).removeprefix(f"{utterance.name}: "))
             continue
         if not heard:
             transcribe(audio)  # the first call also prepares the model

@@ -1,9 +1,12 @@
 """The card of an exported model: what it is, what it was made from, how well it does, what it cannot."""
 
+import os
 from pathlib import Path
 
 from pipeline.config import Config, Features
 from pipeline.text import Units
+
+_PROJECT = Path(__file__).resolve().parents[2]
 
 _CARD = """\
 # {name}
@@ -88,9 +91,12 @@ def _hears(features: Features) -> str:
 
 
 def _shortest(path: Path) -> str:
-    """From the working folder, if it lies there: whoever reads the card has other folders above it."""
-    absolute = path.absolute()
-    return (absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else path).as_posix()
+    """From the project's folder or the working one, if it lies there; elsewhere a reader has folders of other names."""
+    absolute = Path(os.path.abspath(path))
+    for folder in (_PROJECT, Path.cwd()):
+        if absolute.is_relative_to(folder):
+            return absolute.relative_to(folder).as_posix()
+    return "EXPORTED"
 
 
 def _calibration(errors: dict[str, float] | None) -> str:

@@ -11,6 +11,7 @@ from pipeline.errors import InputError, PipelineError
 from pipeline.export.about import About
 from pipeline.export.calibration import calibrate
 from pipeline.export.card import card
+from pipeline.export.earlier import take_over
 from pipeline.export.litert import write_litert
 from pipeline.export.onnx import load_tf2onnx, write_onnx
 from pipeline.export.serving import Serving, save
@@ -23,6 +24,9 @@ def export(
     run_folder: str | Path, out: str | Path, overrides: list[str] = (), litert: bool = False, onnx: bool = False
 ) -> None:
     """Writes the best model of a run to `out`; what stands there is replaced only by a whole new export.
+
+    What was tuned for an earlier export of the same weights, thresholds of keywords and weights of a language model,
+    is kept.
 
     Args:
         run_folder: as training made it.
@@ -58,6 +62,7 @@ def export(
             calibrated.plot(beside / "reliability.png")
         text = card(settings, units, model.count_params(), metrics, out, calibrated.errors() if calibrated else None)
         (beside / "card.md").write_text(text, encoding="utf-8")
+        take_over(out, beside)
         shutil.rmtree(out, ignore_errors=True)
         beside.rename(out)
     except (OSError, tf.errors.OpError) as error:

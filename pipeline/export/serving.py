@@ -64,7 +64,8 @@ class Serving:
     def _transcribe(self):
         @tf.function(input_signature=[self._signal, LENGTHS])
         def transcribe(signal, lengths):
-            text, confidence = greedy_text(*self._score(signal, lengths), self._units)
+            frame_seconds = self._model.settings.features.frame_seconds
+            text, confidence = greedy_text(*self._score(signal, lengths), self._units, frame_seconds)
             slope, offset = self._calibration.utterance
             confidence = tf.clip_by_value(confidence, SMALLEST, 1 - SMALLEST)
             confidence = tf.sigmoid(slope * (tf.math.log(confidence) - tf.math.log1p(-confidence)) + offset)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.decoding.confidence import Calibration
 from pipeline.decoding.greedy import greedy
 from pipeline.decoding.keyword_search import Detection, labels_of
 from pipeline.decoding.transcript import Transcript
@@ -37,13 +38,15 @@ class Recognizer:
         folder: an export's, with `saved_model.pb` in it.
         endpoints: when an utterance in a stream is over; None if a stream is to be one utterance.
         runtime: "tensorflow"; or "litert", which needs the export's model.tflite and ai-edge-litert instead.
+        least_confidence: in 0..1; an utterance whose text is less sure is answered with the empty one, as noise is.
 
     Attributes:
         about: what the export tells of itself: its sample rate and units, for example.
         decoder: log posteriors float32 [frames, units] of an utterance -> transcript. Greedy unless it is set.
+        calibration: that makes probabilities of the decoder's confidences; that of greedy decoding unless it is set.
 
     Raises:
-        InputError: the folder is missing or not a whole export.
+        InputError: the folder is missing or not a whole export, or an argument is of no use.
 
     Example:
         recognizer = Recognizer("exported/quickstart")
@@ -57,14 +60,25 @@ class Recognizer:
         print(recognizer.final().text)
     """
 
-    def __init__(self, folder: str | Path, endpoints: Endpoints | None = ENDPOINTS, runtime: str = "tensorflow"):
+    def __init__(
+        self,
+        folder: str | Path,
+        endpoints: Endpoints | None = ENDPOINTS,
+        runtime: str = "tensorflow",
+        least_confidence: float = 0.0,
+    ):
+        if not isinstance(endpoints, Endpoints | None):
+            raise InputError(f"endpoints: Endpoints or None wanted, found {endpoints!r}")
+        if not isinstance(least_confidence, (int, float)) or not 0 <= least_confidence <= 1:
+            raise InputError(f"least confidence: a number from 0 to 1 wanted, found {least_confidence!r}")
         folder = Path(folder)
         self.about = About.load(folder)
         if runtime not in _RUNTIMES:
             raise InputError(f"runtime {runtime!r}: one of {', '.join(_RUNTIMES)} wanted")
         self._model = _RUNTIMES[runtime](folder, self.about)
-        self._endpoints = endpoints
+        self._endpoints, self._least_confidence = endpoints, least_confidence
         self.decoder: Callable[[np.ndarray], Transcript] = self._greedy
+        self.calibration = self.about.calibration
         self._stream: Stream | None = None
 
     @property
@@ -122,7 +136,7 @@ class Recognizer:
             InputError: the model needs whole utterances.
         """
         self._check_streams()
-        return Stream(self._model, self.about, self._decode, self._endpoints)
+        return Stream(self._model, self.about, self._decode, self._decode_partial, self._endpoints)
 
     def accept_waveform(self, audio: np.ndarray | bytes) -> bool:
         """Further audio of this recognizer's own stream; whether an utterance is over: see `Stream`."""
@@ -167,17 +181,22 @@ class Recognizer:
             raise InputError(f"a model that can hear audio in pieces wanted, this one has {self.about.cannot_stream}")
 
     def _greedy(self, log_probs: np.ndarray) -> Transcript:
-        transcript = greedy(log_probs, self.about.units, self.about.frame_seconds)
-        probability = self.about.calibration.utterance_probability(transcript.confidence)
-        return replace(transcript, confidence=probability)
+        return greedy(log_probs, self.about.units, self.about.frame_seconds)
 
     def _decode(self, log_probs: np.ndarray, signal: np.ndarray) -> Transcript:
-        """By the decoder, its words where they are heard and with confidences that are probabilities."""
-        transcript = self.decoder(log_probs)
+        transcript = self._judged(self.decoder(log_probs), signal, self.calibration)
+        return transcript.unanswered() if transcript.confidence < self._least_confidence else transcript
+
+    def _decode_partial(self, log_probs: np.ndarray, signal: np.ndarray) -> Transcript:
+        return self._judged(self._greedy(log_probs), signal, self.about.calibration)
+
+    def _judged(self, transcript: Transcript, signal: np.ndarray, calibration: Calibration) -> Transcript:
+        """Its words where they are heard, and confidences that are probabilities."""
         heard = refine(transcript.words, self._loudness(signal), LAGS[self.about.units.kind])
-        probability = self.about.calibration.word_probability
-        words = tuple(replace(word, confidence=probability(word.confidence)) for word in heard)
-        return replace(transcript, words=words)
+        words = tuple(replace(word, confidence=calibration.word_probability(word.confidence)) for word in heard)
+        if transcript.is_scaled:
+            return replace(transcript, words=words)
+        return replace(transcript, words=words, confidence=calibration.utterance_probability(transcript.confidence))
 
     def _loudness(self, signal: np.ndarray) -> np.ndarray:
         """Of audio; that of features is unknown, and the same all through, so that they show no pauses."""

@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.decoding.greedy import greedy
 from pipeline.decoding.transcript import BLANK, Transcript
 from pipeline.errors import InputError
 from pipeline.export.about import About
@@ -54,6 +53,7 @@ class Stream:
         model: what scores it.
         about: of the export.
         decode: log posteriors float32 [frames, units] of an utterance and its audio float32 [samples] -> transcript.
+        decode_partial: the same, quickly, of an utterance that is not over.
         endpoints: when an utterance is over; None if the whole stream is one.
     """
 
@@ -65,9 +65,11 @@ class Stream:
         model: Model,
         about: About,
         decode: Callable[[np.ndarray, np.ndarray], Transcript],
+        decode_partial: Callable[[np.ndarray, np.ndarray], Transcript],
         endpoints: Endpoints | None,
     ):
-        self._model, self._about, self._decode, self._endpoints = model, about, decode, endpoints
+        self._model, self._about, self._endpoints = model, about, endpoints
+        self._decode, self._decode_partial = decode, decode_partial
         self._restart()
 
     def _restart(self) -> None:
@@ -99,7 +101,7 @@ class Stream:
 
     def partial(self) -> Transcript:
         """What is heard so far of the utterance under way, decoded greedily; later audio may change it."""
-        return self._shifted(greedy(self._scores(), self._about.units, self._about.frame_seconds))
+        return self._shifted(self._decode_partial(self._scores(), self._audio()))
 
     def result(self) -> Transcript | None:
         """The oldest utterance that is over and was not asked for yet, its times those of the stream; None if none."""
@@ -113,7 +115,7 @@ class Stream:
         if self._given + len(self._waiting):
             self._hear(self._waiting, look_for_end=False)
             self._add(self._model.end(self._state))
-        last = self._utterance(self._scores(), np.concatenate([*self._heard, np.zeros(0, np.float32)]))
+        last = self._shifted(self._decode(self._scores(), self._audio()))
         transcripts = [*self._finished, last]
         self._restart()
         return functools.reduce(lambda before, after: before.joined(after), transcripts)
@@ -126,10 +128,10 @@ class Stream:
         self._add(log_probs)
         end = self._end_in(log_probs, begin) if look_for_end and self._endpoints else None
         if end is not None:
-            heard = np.concatenate(self._heard)
+            heard = self._audio()
             samples = min(end * self._about.frame_samples, len(heard))
             if self._spoke:
-                self._finished.append(self._utterance(self._scores()[:end], heard[:samples]))
+                self._finished.append(self._shifted(self._decode(self._scores()[:end], heard[:samples])))
             self._begin += samples
             self._waiting = np.concatenate([heard[samples:], self._waiting])
             self._next_utterance()
@@ -152,8 +154,8 @@ class Stream:
     def _scores(self) -> np.ndarray:
         return np.concatenate([*self._log_probs, np.zeros((0, len(self._about.units)), np.float32)])
 
-    def _utterance(self, log_probs: np.ndarray, audio: np.ndarray) -> Transcript:
-        return self._shifted(self._decode(log_probs, audio))
+    def _audio(self) -> np.ndarray:
+        return np.concatenate([*self._heard, np.zeros(0, np.float32)])
 
     def _shifted(self, transcript: Transcript) -> Transcript:
         """In the stream's time instead of the utterance's."""

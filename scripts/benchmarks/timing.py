@@ -95,8 +95,8 @@ def print_rows(work: str, found: Iterable[Row], as_json: bool) -> None:
             size = row.size
             sizes = [value if name == "task" else f"{value} {name}" for name, value in size.items()]
             print(f"{work}: " + ", ".join(sizes))
-            print(f"{'implementation':<24}" + "".join(f"{_heading(name):>12}" for name in row.values()))
-        line = "".join(f"{value:>12.4g}" for value in row.values().values())
+            print(f"{'implementation':<24}" + "".join(f"{_heading(name):>{_width(name)}}" for name in row.values()))
+        line = "".join(f"{value:>{_width(name)}.4g}" for name, value in row.values().items())
         print(f"{row.implementation:<24}{line}{_verdict(row)}", flush=True)
 
 
@@ -114,6 +114,10 @@ def at_least(low: float, kind: type = int) -> Callable[[str], float]:
 
 def _heading(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _width(name: str) -> int:
+    return max(12, len(name) + 2)
 
 
 def _verdict(row: Row) -> str:

@@ -163,6 +163,17 @@ def test_words_are_timed_where_they_stand():
     assert transcript.confidence == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize(("blanks", "text"), [(16, "ab"), (17, "a b")])
+def test_a_pause_parts_words(blanks, text):
+    log_probs = np.log(np.full((blanks + 42, 4), 1e-3))
+    log_probs[:, 0] = np.log(0.9)
+    log_probs[[20, 21 + blanks], [2, 3]], log_probs[[20, 21 + blanks], 0] = np.log(0.9), np.log(1e-3)
+    transcript = BeamDecoder(LETTERS, 0.03).decode(log_probs)
+    assert transcript.text == text
+    assert transcript.confidence == pytest.approx(0.9)
+    assert BeamDecoder(LETTERS, 0.03, language_model=MODEL).decode(log_probs).text == text
+
+
 def test_no_frames_are_an_empty_transcript():
     assert BeamDecoder(LETTERS, 0.03).decode(np.zeros((0, 4), np.float32)) == Transcript("", 1.0, ())
     with_model = BeamDecoder(LETTERS, 0.03, language_model=MODEL, hotwords=["a"])

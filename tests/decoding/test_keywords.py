@@ -221,6 +221,21 @@ def test_no_keyword_and_other_shapes_are_refused():
         Spotter(WORDS, FRAME, [])
     with pytest.raises(InputError, match=r"\[frames, 4 units\] wanted, found \[3\]"):
         Spotter(WORDS, FRAME, ["art"]).accept(np.zeros(3))
+    with pytest.raises(InputError, match="numbers wanted, found NaN"):
+        Spotter(WORDS, FRAME, ["art"]).accept(np.full((3, 4), np.nan))
+
+
+def test_a_text_is_no_list_of_keywords():
+    with pytest.raises(InputError, match="keywords: a list of texts wanted, found 'abba'"):
+        Spotter(LETTERS, FRAME, "abba")
+
+
+@pytest.mark.parametrize("seconds", [-0.1, math.nan, math.inf])
+def test_times_that_are_none_are_refused(seconds):
+    with pytest.raises(InputError, match="patience: seconds of 0 or more wanted"):
+        Spotter(WORDS, FRAME, ["art"], patience_seconds=seconds)
+    with pytest.raises(InputError, match="refractory time: seconds of 0 or more wanted"):
+        Spotter(WORDS, FRAME, ["art"], refractory_seconds=seconds)
 
 
 def test_thresholds_are_kept_in_the_export(tmp_path):

@@ -178,6 +178,24 @@ def test_it_runs_where_tensorflow_is_not_installed(exported, tmp_path):
     assert done.stdout.strip() == Recognizer(exported).transcribe(tiny.tones("abc", np.random.default_rng(5))).text
 
 
+def test_what_measuring_needs_is_named_where_it_is_not_installed(exported, tmp_path):
+    script = str(ROOT / "scripts" / "evaluate.py")
+    command = [
+        sys.executable,
+        "-c",
+        WITHOUT_TENSORFLOW,
+        script,
+        "--model",
+        str(exported),
+        "--runtime",
+        "litert",
+        "a.jsonl",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    wanted = "error: pydantic wanted, to measure with; pip install -r requirements.txt"
+    assert (done.returncode, done.stderr.splitlines()) == (1, [wanted])
+
+
 def test_a_step_has_the_frames_that_it_says(exported):
     assert LiteRTModel(exported, About.load(exported))._frames == FRAMES_AT_ONCE
 
@@ -191,6 +209,7 @@ def test_a_missing_or_damaged_model_is_named(exported, tmp_path):
     with pytest.raises(InputError, match=r"model\.tflite: a model for LiteRT wanted.* --litert"):
         Recognizer(tmp_path / "out", runtime="litert")
     shutil.copy(exported / "model.tflite", tmp_path / "out")
+    without_digests(tmp_path / "out")
     for name, other in (("model", "features"), ("features", "model")):
         shutil.copy(exported / f"{other}.tflite", tmp_path / "out" / f"{name}.tflite")
         with pytest.raises(InputError, match="damaged model"):
@@ -201,8 +220,28 @@ def test_a_missing_or_damaged_model_is_named(exported, tmp_path):
         Recognizer(tmp_path / "out", runtime="litert")
 
 
+@pytest.mark.parametrize("name", ["model.tflite", "features.tflite"])
+def test_damaged_weights_are_named(exported, tmp_path, name):
+    shutil.copytree(exported, tmp_path / "out")
+    content = bytearray((exported / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "out" / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"damaged model for LiteRT .{name} is not the file that was exported"):
+        Recognizer(tmp_path / "out", runtime="litert")
+
+
+def without_digests(folder):
+    """As earlier versions exported."""
+    file = folder / "assets" / "litert.json"
+    host = json.loads(file.read_text())
+    del host["sha256"]
+    file.write_text(json.dumps(host))
+
+
 def test_features_of_another_export_are_named(exported, tmp_path):
     shutil.copytree(exported, tmp_path / "out")
+    without_digests(tmp_path / "out")
+    assert Recognizer(tmp_path / "out", runtime="litert").transcribe(speech(400)) is not None
     made({}, tmp_path)  # 10 coefficients, where the export has 12
     shutil.copy(tmp_path / "features.tflite", tmp_path / "out")
     with pytest.raises(InputError, match="makes 10 coefficients"):

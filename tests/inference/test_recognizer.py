@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import load_config
+from pipeline.decoding.confidence import Calibration
+from pipeline.decoding.transcript import Transcript, Word
 from pipeline.errors import InputError
 from pipeline.export.saved_model import export
 from pipeline.inference import Endpoints, Recognizer
@@ -101,6 +103,55 @@ def test_a_partial_transcript_grows_to_the_result(recognizer, speech):
     assert stream.result().text == seen[-1]
 
 
+def test_a_partial_transcript_is_timed_and_as_sure_as_the_final_one(recognizer, speech):
+    stream = recognizer.stream()
+    audio = speech[: len(speech) // 4]
+    stream.accept_waveform(audio)
+    partial, final = stream.partial(), stream.final()
+    assert partial.text == final.text != ""
+    assert partial.confidence == pytest.approx(final.confidence, abs=0.05)
+    for one, other in zip(partial.words, final.words, strict=True):
+        assert one.confidence == pytest.approx(other.confidence, abs=0.05)
+        assert (one.start, one.end) == pytest.approx((other.start, other.end), abs=0.05)
+
+
+def test_what_is_too_unsure_is_answered_with_nothing(exported, speech):
+    sure = Recognizer(exported).transcribe(speech)
+    for least, text in ((sure.confidence, sure.text), (min(1.0, 1.001 * sure.confidence), "")):
+        heard = Recognizer(exported, endpoints=None, least_confidence=least)
+        heard.accept_waveform(speech)
+        for transcript in (heard.transcribe(speech), heard.final()):
+            assert transcript.text == text == " ".join(word.word for word in transcript.words)
+            assert transcript.confidence == pytest.approx(sure.confidence, abs=1e-4)
+
+
+def test_a_decoder_has_a_calibration_of_its_own(exported, speech):
+    recognizer = Recognizer(exported)
+    recognizer.decoder = lambda log_probs: Transcript("ab", 0.5, (Word("ab", 0.1, 0.3, 0.5),))
+    recognizer.calibration = Calibration(word=(1.0, 2.0), utterance=(1.0, -2.0))
+    transcript = recognizer.transcribe(speech)
+    assert transcript.confidence == pytest.approx(recognizer.calibration.utterance_probability(0.5))
+    assert transcript.words[0].confidence == pytest.approx(recognizer.calibration.word_probability(0.5))
+
+
+def test_noise_is_less_sure_than_speech(recognizer):
+    random = np.random.default_rng(1)
+    speech = [recognizer.transcribe(tiny.tones(text, random)).confidence for text in ("abc", "ca", "bac", "cb")]
+    noise = [recognizer.transcribe(loud * random.normal(size=16000)) for loud in (1e-3, 0.1, 0.5)]
+    assert all(found.text == "" or found.confidence < min(speech) for found in noise)
+
+
+@pytest.mark.parametrize("least", [-0.1, 1.5, float("nan"), "0.5", None])
+def test_a_least_confidence_of_no_use_is_refused(exported, least):
+    with pytest.raises(InputError, match="least confidence: a number from 0 to 1 wanted, found"):
+        Recognizer(exported, least_confidence=least)
+
+
+def test_endpoints_of_another_type_are_refused(exported):
+    with pytest.raises(InputError, match=r"endpoints: Endpoints or None wanted, found 0\.8"):
+        Recognizer(exported, 0.8)
+
+
 def test_what_final_gives_holds_what_nobody_asked_for(recognizer, speech):
     recognizer.accept_waveform(speech)
     joined = recognizer.final()
@@ -184,6 +235,7 @@ def test_any_bytes_are_heard_or_refused(recognizer, packets):
         np.full(9, np.nan),
         np.full(9, 1e30),
         np.full(9, np.inf, np.float16),
+        np.array([0.0, -12000.0]),  # of 16 bits, without their type
         [1, 2, 3],
         np.array(["a"]),
         np.zeros((3, 2, 1)),
