@@ -185,27 +185,6 @@ class StackFrames(keras.layers.Layer):
         return stacked, ops.maximum(0, 1 + (frames - self.stack) // self.stride)
 
 
-def speech_onsets(audio, lengths, features: config.Features, quiet_db: float):
-    """The network's frames in which speech begins: before them lies only what is far less loud than the loudest part.
-
-    Args:
-        audio: float32 [batch, samples].
-        lengths: int32 [batch], in samples.
-        features: of the network.
-        quiet_db: decibels below the loudest of the utterance's pieces of a frame's stride each.
-
-    Returns:
-        int32 [batch], in frames; 0 of silence.
-    """
-    size = features.hop_samples * features.stride
-    audio = ops.where(_within(audio, lengths), audio, 0.0)
-    count = -(-ops.shape(audio)[1] // size)
-    pieces = ops.reshape(ops.pad(audio, [[0, 0], [0, count * size - ops.shape(audio)[1]]]), (-1, count, size))
-    power = ops.mean(ops.square(pieces), axis=2)
-    loud = power >= ops.max(power, axis=1, keepdims=True) * 10 ** (-quiet_db / 10)
-    return ops.maximum(0, ops.argmax(loud, axis=1) - 1)  # the frame before reaches into the first loud piece
-
-
 def _within(values, lengths):
     """bool [batch, time]: which steps of values [batch, time, ...] lie inside their utterance."""
     return ops.arange(ops.shape(values)[1])[None, :] < ops.cast(lengths, "int32")[:, None]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import Features
 from pipeline.errors import InputError
-from pipeline.features import MFCC, Normalization, StackFrames, speech_onsets
+from pipeline.features import MFCC, Normalization, StackFrames
 
 
 def noise(samples, seed=0):
@@ -195,24 +195,6 @@ def test_no_normalization_leaves_the_values():
 def test_layers_are_rebuilt_from_their_configuration(layer):
     again = keras.layers.deserialize(keras.layers.serialize(layer))
     assert again.get_config() == layer.get_config()
-
-
-@pytest.mark.parametrize("quiet", [0, 1600, 7000])
-def test_speech_begins_where_it_gets_loud(quiet):
-    features = Features(sample_rate=16000, stack=3, stride=3)
-    random = np.random.default_rng(0)
-    audio = np.zeros((2, 16000), np.float32)
-    audio[0, quiet : quiet + 4000] = 0.1 * random.normal(size=4000)
-    audio[0] += 1e-3 * random.normal(size=16000)
-    found = speech_onsets(audio, np.array([12000, 0], np.int32), features, quiet_db=30.0).numpy().tolist()
-    assert found == [max(0, quiet // 480 - 1), 0]
-
-
-def test_what_lies_past_an_utterance_is_not_its_loudest_part():
-    features = Features()
-    audio = np.zeros((1, 16000), np.float32)
-    audio[0, 4800:9600], audio[0, 12000:] = 1e-3, 1.0
-    assert speech_onsets(audio, np.array([12000], np.int32), features, quiet_db=30.0).numpy().tolist() == [9]
 
 
 def test_mel_bands_without_a_frequency_are_refused():

@@ -52,7 +52,7 @@ class WaveformAugmentation:
             "clipping": self._clipping,
             "gain_db": self._gain,
         }
-        self._settings = len(steps)
+        self._settings, self._of_lengths = len(steps), list(steps).index("rooms")
         self._steps = [
             (row, getattr(setting, "share", 1.0), step, setting)
             for row, (name, step) in enumerate(steps.items())
@@ -63,13 +63,15 @@ class WaveformAugmentation:
         if augment.rooms and augment.rooms.share:
             self._rooms = simulated_rooms(augment.rooms, sample_rate, seed)
 
-    def __call__(self, audio: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    def __call__(self, audio: np.ndarray, random: np.random.Generator, only_lengths: bool = False) -> np.ndarray:
         """One utterance, changed.
 
         Args:
             audio: float32 [samples], in -1..1, at least one.
             random: where the choices come from. Each setting has draws of its own, and they are drawn whatever is
                 configured: what one setting does depends on no other.
+            only_lengths: make no other changes than those of speed, tempo and silence: the same speech at the same
+                times, without what lies over it.
 
         Returns:
             float32 [other samples], in -1..1, at least one; `audio` itself if nothing is changed. Speed, tempo and
@@ -77,7 +79,7 @@ class WaveformAugmentation:
         """
         draws = random.random((self._settings, _DRAWS))
         for row, share, step, setting in self._steps:
-            if draws[row, 0] < share:
+            if draws[row, 0] < share and not (only_lengths and row >= self._of_lengths):
                 changed = step(audio, setting, draws[row, 1:])
                 audio = audio if changed is audio else _within_full_scale(changed)
         return audio

@@ -10,12 +10,14 @@ import numpy as np
 
 from pipeline.augment import WaveformAugmentation
 from pipeline.config import Config
+from pipeline.data.onsets import speech_onset
 from pipeline.data.utterances import Example, Examples, Skipped, too_many_skipped, unlearnable
 from pipeline.errors import InputError, UnreadableError
 
 Batch = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 """{"audio": float32 [batch, samples], "lengths": int32 [batch]}, or {"features": float32 [batch, frames, coefficients],
-"lengths": ...}; and {"labels": int32 [batch, labels], "label_lengths": int32 [batch]}"""
+"lengths": ...}; and {"labels": int32 [batch, labels], "label_lengths", "onsets": int32 [batch]}; an onset is the
+frame before which nothing is said."""
 
 _JITTER = 0.05
 """How far lengths are blurred before sorting: batches differ from epoch to epoch, padding stays below 10 %."""
@@ -111,14 +113,15 @@ class Batches:
                     [self._settings.seed, epoch, number, place] if augment else None for place in range(len(batch))
                 ]
                 found = []
-                for example, (audio, problem) in zip(batch, threads.map(self._audio, batch, seeds), strict=True):
+                for example, (audio, onset, problem) in zip(batch, threads.map(self._audio, batch, seeds), strict=True):
                     if problem is None:
-                        found.append((example, audio))
+                        found.append((example, audio, onset))
                     else:
                         self._leave_out(example.utterance.name, problem, len(examples))
                 if found:
-                    kept, waveforms = zip(*found, strict=True)
-                    yield list(kept), _pad(self._settings.features.input, waveforms, kept, self._few_shapes)
+                    kept, waveforms, onsets = zip(*found, strict=True)
+                    inputs, labels = _pad(self._settings.features.input, waveforms, kept, self._few_shapes)
+                    yield list(kept), (inputs, {**labels, "onsets": np.array(onsets, np.int32)})
 
     def __iter__(self) -> Iterator[Batch]:
         delivered = self.delivered = []  # its own list, should an earlier iteration still be under way in a thread
@@ -132,19 +135,28 @@ class Batches:
         except InputError as error:
             self.failure = error
 
-    def _audio(self, example: Example, seed: list[int] | None) -> tuple[np.ndarray | None, str | None]:
-        """The utterance's samples or features, augmented by a seed if there is one; or why they are unusable."""
+    def _audio(self, example: Example, seed: list[int] | None) -> tuple[np.ndarray | None, int, str | None]:
+        """The utterance's samples or features, augmented by a seed if there is one, and its onset; or why not."""
         utterance = example.utterance
         try:
             audio = utterance.load()
         except UnreadableError as error:
-            return None, str(error).removeprefix(f"{utterance.name}: ")
+            return None, 0, str(error).removeprefix(f"{utterance.name}: ")
         problem = unlearnable(example.labels, len(audio), self._settings)  # the announced length may be wrong
-        if problem is not None or seed is None or self._settings.features.input == "features":
-            return audio, problem
+        if problem is not None or self._settings.features.input == "features":
+            return audio, 0, problem
+        if seed is None:
+            return audio, self._onset(audio), None
         augmentation = self._augmentations[repr(utterance.augment or self._settings.augment)]
         changed = augmentation(audio, np.random.default_rng(seed))
-        return audio if unlearnable(example.labels, len(changed), self._settings) else changed, None
+        if unlearnable(example.labels, len(changed), self._settings):
+            return audio, self._onset(audio), None
+        # Under noise the quiet before the speech would not be told from it.
+        return changed, self._onset(augmentation(audio, np.random.default_rng(seed), only_lengths=True)), None
+
+    def _onset(self, audio: np.ndarray) -> int:
+        quiet_db = self._settings.training.quiet_db
+        return 0 if quiet_db is None else speech_onset(audio, self._settings.features, quiet_db)
 
     def _leave_out(self, name: str, problem: str, of: int) -> None:
         self._unreadable.add(name, problem)

@@ -11,7 +11,7 @@ from keras import ops
 from pipeline import config
 from pipeline.augment.features import SpecAugmentation
 from pipeline.ctc import ctc_loss, is_feasible
-from pipeline.features import MFCC, Normalization, StackFrames, given_features, speech_onsets
+from pipeline.features import MFCC, Normalization, StackFrames, given_features
 from pipeline.models import hardware
 from pipeline.models.parts import in_parts
 from pipeline.models.recurrent import Bidirectional, make_cell
@@ -110,13 +110,14 @@ class AcousticModel(keras.Model):
         return self.norms[number](values) if self.norms else values
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Mean CTC loss, in nats an utterance, of the utterances that can be aligned; the others are counted."""
+        """Mean CTC loss, in nats an utterance, of the utterances that can be aligned; the others are counted.
+
+        With `onsets`, int32 [batch], in y, all frames before them are to be blank.
+        """
         labels, label_lengths, frames = y["labels"], y["label_lengths"], y_pred["frames"]
-        onsets = ops.zeros_like(frames)
-        if self.settings.training.quiet_db is not None and self.input_name == "audio":
-            onsets = speech_onsets(x["audio"], x["lengths"], self.settings.features, self.settings.training.quiet_db)
-            # Where the rest is too short for the labels, what was taken for quiet must have been speech.
-            onsets = ops.where(is_feasible(labels, label_lengths, frames - onsets), onsets, 0)
+        onsets = ops.cast(y.get("onsets", ops.zeros_like(frames)), "int32")
+        # Where the rest is too short for the labels, what was taken for quiet must have been speech.
+        onsets = ops.where(is_feasible(labels, label_lengths, frames - onsets), onsets, 0)
         nats = in_parts(self._parts, ctc_loss, labels, y_pred["logits"], label_lengths, frames, onsets)
         feasible = ops.cast(is_feasible(labels, label_lengths, frames), "float32")
         self.infeasible.update_state(1.0 - feasible)

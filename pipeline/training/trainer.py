@@ -89,7 +89,8 @@ def _dataset(batches: Batches, features: Features) -> tf.data.Dataset:
     """Two batches are made ready while one is learnt from."""
     signal, labels = tf.TensorSpec(features.batch_shape, tf.float32), tf.TensorSpec([None, None], tf.int32)
     lengths = tf.TensorSpec([None], tf.int32)
-    signature = {features.input: signal, "lengths": lengths}, {"labels": labels, "label_lengths": lengths}
+    targets = {"labels": labels, "label_lengths": lengths, "onsets": lengths}
+    signature = {features.input: signal, "lengths": lengths}, targets
     return tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature).prefetch(2)
 
 
