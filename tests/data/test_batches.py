@@ -200,10 +200,10 @@ def test_seconds_limit_a_batch_with_its_padding(tmp_path):
     assert both.train.count() == 6  # of batch_size
 
 
-@given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.7), st.integers(0, 5))
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.5), st.integers(0, 5))
 @settings(max_examples=20, deadline=None)
 def test_a_tenth_at_most_is_padding(seed, spread, epoch):
-    seconds = np.exp(np.random.default_rng(seed).normal(1.0, spread, 400))  # as utterances of a corpus are
+    seconds = np.exp(np.random.default_rng(seed).normal(1.0, spread, 1000))  # as utterances of a corpus are
     samples = [round(second * tiny.RATE) for second in seconds]
     utterances = [Utterance(str(n), "a", None, count, None) for n, count in enumerate(samples)]
     examples = Examples(utterances, str, Units("characters", ["a"]))
@@ -235,3 +235,14 @@ def test_a_cache_changes_nothing(tmp_path):
         found.append([inputs["audio"].tobytes() for epoch in (0, 1) for _, (inputs, _) in batches.of_epoch(epoch)])
     assert found[0] == found[1] == found[2] == found[3]
     assert len(list((tmp_path / "cache").rglob("*.npy"))) == 24
+
+
+@pytest.mark.parametrize(("quiet_db", "found"), [(20.0, {3}), (None, {0})])
+def test_noise_over_an_utterance_does_not_hide_where_speech_begins(tmp_path, quiet_db, found):
+    path = tiny.write_config(tmp_path, features={"hop_ms": 10.0}, training={"quiet_db": quiet_db})
+    noise = {"noise": {"made": ["white"], "snr_db": [0, 0]}, "speed": None}
+    for augment in (noise, {**noise, "silence_seconds": [1.0, 1.0]}):
+        batches = load_splits(load_config(path, [f"augment={json.dumps(augment)}"])).train
+        for _, (_, labels) in batches.of_epoch(0):
+            later = 50 if "silence_seconds" in augment and quiet_db else 0  # frames of 20 ms in a second
+            assert set((labels["onsets"] - later).tolist()) <= {n for frame in found for n in (frame - 1, frame)}

@@ -134,17 +134,15 @@ def test_an_unreadable_file_is_skipped_and_named(tmp_path):
     assert [Path(line["audio"]).name for line in skipped] == ["train-3.wav"]
 
 
-@pytest.mark.parametrize(
-    ("split", "message"), [("valid", "no validation utterance"), ("train", "no training utterance")]
-)
-def test_a_split_of_which_nothing_can_be_read_is_told(tmp_path, split, message):
+@pytest.mark.parametrize("split", ["valid", "train"])
+def test_a_split_of_which_hardly_anything_can_be_read_is_told(tmp_path, split):
     path = tiny.write_config(tmp_path, features={"normalization": "none"})
     for file in tmp_path.glob(f"{split}-*.wav"):
         file.write_bytes(b"RIFF")
     manifest = tmp_path / f"{split}.jsonl"
     lines = [{**json.loads(line), "duration": 1.0} for line in manifest.read_text().splitlines()]
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with pytest.raises(PipelineError, match=message):
+    with pytest.raises(InputError, match=rf"data\.{split}: skipped \d+ of \d+ utterances: .*{split}-\d+\.wav"):
         train(load_config(path), tmp_path / "run")
 
 
