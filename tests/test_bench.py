@@ -73,7 +73,7 @@ def test_training_steps_agree_with_those_of_keras_and_a_table_shows_them(capsys)
     assert starts[5:] == ["pytorch"] or "left out: pytorch (No module named 'torch')" in err
 
 
-def test_features_agree_with_those_of_librosa(capsys):
+def test_features_agree_with_those_of_the_peers(capsys):
     bench.main(bench.arguments.parse_args(["features", "--batch", "2", "--seconds", "1", "--repeats", "1", "--json"]))
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [values["implementation"] for values in found][:2] == ["pipeline", "librosa"]
@@ -129,6 +129,13 @@ def test_results_that_disagree_are_not_timed(values, message):
     with pytest.raises(PipelineError, match=message):
         peers.check("ctc", workers, {"peer": 1e-3})
     peers.check("ctc", [workers[0], FinishedWorker("peer", [1.0, 2.0001])], {"peer": 1e-3})
+
+
+def test_a_peer_that_lacks_a_result_is_not_timed():
+    workers = [FinishedWorker("pipeline", [1.0]), FinishedWorker("peer", [1.0])]
+    workers[1].results = dict
+    with pytest.raises(PipelineError, match="results of peer: loss wanted, found none"):
+        peers.check("ctc", workers, {"peer": 1e-3})
 
 
 def test_a_worker_that_fails_is_told():
