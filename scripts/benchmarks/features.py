@@ -10,6 +10,8 @@ from benchmarks.peers import compared
 from benchmarks.timing import Row, at_least
 
 EXAMPLE = "python scripts/bench.py features --batch 8 --json"
+BACKENDS = ("tensorflow",)
+"""Of Keras, on which this runs."""
 TOLERANCES = {"librosa": 1e-5, "python_speech_features": 1e-5}
 FASTER = {"librosa": {"ratio": 2}}
 RATE = 16000
@@ -18,7 +20,7 @@ RATE = 16000
 def add_options(work) -> None:
     """Of this work."""
     work.add_argument("--batch", type=at_least(1), default=16, help="utterances (default: %(default)s)")
-    work.add_argument("--seconds", type=at_least(1), default=5, help="of each utterance (default: %(default)s)")
+    work.add_argument("--seconds", type=at_least(1), default=5, help="whole, of an utterance (default: %(default)s)")
     work.add_argument("--repeats", type=at_least(1), default=15, help="timed runs of each (default: %(default)s)")
 
 

@@ -95,8 +95,10 @@ def print_rows(work: str, found: Iterable[Row], as_json: bool) -> None:
             size = row.size
             sizes = [value if name == "task" else f"{value} {name}" for name, value in size.items()]
             print(f"{work}: " + ", ".join(sizes))
-            print(f"{'implementation':<24}" + "".join(f"{_heading(name):>12}" for name in row.values()))
-        line = "".join(f"{value:>12.4g}" for value in row.values().values())
+            print(
+                f"{'implementation':<24}" + "".join(f"{name:>{_width(name)}}" for name in map(_heading, row.values()))
+            )
+        line = "".join(f"{value:>{_width(name)}.4g}" for name, value in row.values().items())
         print(f"{row.implementation:<24}{line}{_verdict(row)}", flush=True)
 
 
@@ -112,8 +114,20 @@ def at_least(low: float, kind: type = int) -> Callable[[str], float]:
     return number
 
 
+def above_zero(text: str) -> float:
+    """Of a command line's option: a number."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: more than 0 wanted")
+    return value
+
+
 def _heading(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _width(name: str) -> int:
+    return max(12, len(name) + 2)
 
 
 def _verdict(row: Row) -> str:
