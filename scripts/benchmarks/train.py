@@ -56,8 +56,10 @@ def check_size(size: dict) -> None:
 
 
 def measured(arguments) -> Iterator[Row]:
-    """CTC loss and the gradients of all weights, of random input; memory is what a process needs for it at most. Seconds
-    of audio are as `configs/commands_lstm.yaml` has it, 30 ms a frame."""
+    """CTC loss and the gradients of all weights, of random input; memory is what a process needs for it at most.
+
+    A frame is 30 ms of audio, as in `configs/commands_lstm.yaml`.
+    """
     for size in sizes(arguments):
         wanted = FASTER[size["cell"]] if all(size[name] == value for name, value in SIZES.items()) else {}
         least = {name: {"ratio": ratio} for name, ratio in wanted.items()}
