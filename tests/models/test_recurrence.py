@@ -64,6 +64,21 @@ def test_outputs_and_gradients_are_those_of_keras(cell, batch, frames, compiled,
 
 
 @pytest.mark.parametrize("cell", LAYERS)
+def test_a_gradient_may_be_asked_for_again(cell):
+    values = tf.constant(np.random.default_rng(0).normal(size=(2, 7, 5)).astype(np.float32))
+    layer, _ = pair(cell)
+
+    def twice():
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(values)
+            loss = tf.reduce_sum(layer(values, training=True)[0])
+        return tape.gradient(loss, values), tape.gradient(loss, values)
+
+    for run in (twice, tf.function(twice)):
+        np.testing.assert_array_equal(*run())
+
+
+@pytest.mark.parametrize("cell", LAYERS)
 def test_without_a_state_it_begins_with_zeros(cell):
     values = np.random.default_rng(0).normal(size=(2, 7, 5)).astype(np.float32)
     ours, theirs = pair(cell)
