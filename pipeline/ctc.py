@@ -26,14 +26,17 @@ def ctc_loss(labels, logits, label_lengths, logit_lengths, onsets=None):
 
     Args:
         labels: int32 [batch, labels]. Unit ids, 1 or more; what stands past a label length is ignored.
-        logits: float [batch, frames, units]. Unnormalized; computed on in float32 whatever their type.
-        label_lengths: int32 [batch]. May be 0: the loss is then that of every frame being blank.
+        logits: float [batch, frames, units]. Unnormalized; computed on in float32 whatever their type. That of a unit
+            that cannot be may be -inf, if another of its frame is finite.
+        label_lengths: int32 [batch], at most the labels there are. May be 0: the loss is then that of every frame
+            being blank.
         logit_lengths: int32 [batch], in frames. Frames past it change neither the loss nor any gradient.
         onsets: int32 [batch], in frames, or None. Every frame before it is to be blank.
 
     Returns:
         float32 [batch]. An utterance that cannot be aligned (see `is_feasible`) has a loss and a gradient of zero:
-        count them with `is_feasible`, so that none goes unnoticed.
+        count them with `is_feasible`, so that none goes unnoticed. Where logits of -inf forbid all paths, the loss is
+        1e30 or more.
     """
     labels = ops.cast(labels, "int32")
     label_lengths = ops.cast(label_lengths, "int32")
@@ -43,14 +46,14 @@ def ctc_loss(labels, logits, label_lengths, logit_lengths, onsets=None):
 
     @ops.custom_gradient
     def loss_of(logits):
-        log_probs = ops.log_softmax(logits, axis=-1)
+        log_probs = ops.maximum(ops.log_softmax(logits, axis=-1), _IMPOSSIBLE)  # a product of 0 and -inf is NaN
         log_likelihoods, posteriors = _align(labels, log_probs, label_lengths, logit_lengths, onsets)
 
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
             in_utterance = ops.arange(ops.shape(logits)[1])[None, :] < logit_lengths[:, None]
-            weights = ops.where(ops.logical_and(in_utterance, feasible[:, None]), upstream[:, None], 0.0)
-            return (ops.exp(log_probs) - posteriors) * weights[:, :, None]
+            inside = ops.logical_and(in_utterance, feasible[:, None])[:, :, None]
+            return ops.where(inside, (ops.exp(log_probs) - posteriors) * upstream[:, None, None], 0.0)
 
         return ops.where(feasible, -log_likelihoods, 0.0), gradient
 
@@ -66,12 +69,13 @@ def is_feasible(labels, label_lengths, logit_lengths):
         logit_lengths: int32 [batch], in frames.
 
     Returns:
-        bool [batch]. False for an utterance without frames, even if it has no labels either.
+        bool [batch]. False for an utterance without frames, even if it has no labels either, and for one that is to
+        have more labels than there are.
     """
     positions = ops.arange(ops.shape(labels)[1])[None, 1:]
     repeats = ops.logical_and(labels[:, 1:] == labels[:, :-1], positions < label_lengths[:, None])
     needed = label_lengths + ops.sum(ops.cast(repeats, "int32"), axis=1)
-    return logit_lengths >= ops.maximum(needed, 1)
+    return ops.logical_and(logit_lengths >= ops.maximum(needed, 1), label_lengths <= ops.shape(labels)[1])
 
 
 def _align(labels, log_probs, label_lengths, logit_lengths, onsets):

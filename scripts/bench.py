@@ -6,6 +6,7 @@ from benchmarks.timing import print_rows
 
 
 def main(arguments) -> None:
+    command.check_backend(*arguments.backends)
     print_rows(arguments.work, arguments.measured(arguments), arguments.json)
 
 
@@ -19,7 +20,7 @@ for module in (features, augment, data, ctc, train, inference, profile, growth):
         epilog=f"example:\n  {module.EXAMPLE}",
         formatter_class=arguments.formatter_class,
     )
-    work.set_defaults(measured=module.measured)
+    work.set_defaults(measured=module.measured, backends=getattr(module, "BACKENDS", ()))
     module.add_options(work)
     work.add_argument("--json", action="store_true", help="print a JSON object for each implementation")
 

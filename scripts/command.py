@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import importlib.util
 import os
 import signal
 import sys
@@ -52,14 +53,37 @@ def without_notices() -> Iterator[None]:
         os.close(stderr)
 
 
+def check_backend(*able: str) -> None:
+    """To be called before Keras is imported.
+
+    Args:
+        able: of Keras's back ends, those that what follows runs on; without any, those that this pipeline does.
+
+    Raises:
+        InputError: KERAS_BACKEND in the environment names another, or one that is not installed.
+    """
+    from pipeline.errors import InputError
+
+    backend, able = os.environ.get("KERAS_BACKEND") or "tensorflow", able or ("tensorflow", "jax")
+    if backend not in able:
+        raise InputError(f"KERAS_BACKEND = {backend}: {' or '.join(able)} wanted")
+    if backend == "jax" and not importlib.util.find_spec("jax"):
+        raise InputError("KERAS_BACKEND = jax: JAX wanted, it is not installed; pip install -r requirements-jax.txt")
+
+
 def load_tensorflow(keras: bool = True) -> None:
     """Imports TensorFlow without its notices, some of which no setting stops; TF_CPP_MIN_LOG_LEVEL=0 shows them.
 
     Without `keras` that takes two thirds of the time; `tf.keras` is not to be had then, Keras itself still is.
+
+    Raises:
+        PipelineError: it is not installed, or, with `keras`, as `check_backend` does.
     """
     from pipeline.errors import PipelineError
 
-    if not keras:
+    if keras:
+        check_backend()
+    else:
         os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # which TensorFlow looks for only when it is used
     with without_notices():
         try:

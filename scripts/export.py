@@ -1,6 +1,7 @@
 """Exports the best model of a run as a SavedModel: RUN -> OUT."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import command
 
 
 def main(arguments) -> None:
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # weights are the same whatever trained them
     command.load_tensorflow()
     from pipeline.export.saved_model import export
 

@@ -125,6 +125,35 @@ def test_padding_may_be_anything():
         np.testing.assert_array_equal(values, others)
 
 
+@pytest.mark.parametrize("garbage", [np.nan, np.inf, -np.inf])
+def test_padding_need_not_be_finite(garbage):
+    labels, logits, label_lengths, frames = batch([(6, [1, 1, 2]), (9, [2, 3])], units=4, padding=5)
+    wanted = loss_and_gradient(labels, logits, label_lengths, frames)
+    logits[0, 6:] = logits[1, 9:] = garbage
+    for values, others in zip(wanted, loss_and_gradient(labels, logits, label_lengths, frames), strict=True):
+        np.testing.assert_array_equal(values, others)
+
+
+def test_a_unit_may_be_impossible_in_a_frame():
+    labels, logits, label_lengths, frames = batch([(7, [1, 2, 1])], units=4)
+    logits[0, ::2, 3] = logits[0, 2:4, 1] = logits[0, 0, 0] = -np.inf
+    losses, gradients = loss_and_gradient(labels, logits, label_lengths, frames)
+    loss, gradient = reference(np.maximum(logits[0], -1e5), [1, 2, 1])
+    np.testing.assert_allclose(losses[0], loss, atol=1e-4)
+    np.testing.assert_allclose(gradients[0], gradient, atol=1e-4)
+    logits[:, :, 2] = -np.inf  # a label that no frame can be
+    losses, gradients = loss_and_gradient(labels, logits, label_lengths, frames)
+    assert losses[0] >= 1e30 and np.isfinite(gradients).all()
+
+
+def test_more_labels_than_there_are_do_not_fit():
+    labels, logits, _, frames = batch([(9, [1, 2]), (9, [1, 2])], units=4)
+    losses, gradients = loss_and_gradient(labels, logits, np.array([3, 2], np.int32), frames)
+    assert losses[0] == 0 and not np.any(gradients[0])
+    assert losses[1] > 0 and np.any(gradients[1])
+    assert is_feasible(labels, np.array([3, 2]), frames).numpy().tolist() == [False, True]
+
+
 def test_no_utterance_needs_to_have_labels():
     _, logits, _, frames = batch([(3, []), (5, [])], units=4)
     labels, label_lengths = np.zeros((2, 0), np.int32), np.zeros(2, np.int32)

@@ -1,9 +1,11 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import command
 import numpy as np
 import pytest
 import soundfile
@@ -11,13 +13,14 @@ import tiny
 import transcribe
 
 from pipeline.decoding.transcript import Transcript, Word
+from pipeline.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(folder, script, *arguments):
+def run(folder, script, *arguments, **environment):
     command = [sys.executable, str(ROOT / "scripts" / script), *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, **environment})
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,19 @@ def test_files_are_transcribed_and_a_bad_one_is_named(folder):
     assert list(found[0]) == ["audio", "duration", "text", "confidence", "words"]
     assert found[0]["duration"] == 1.0
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "error: 1 of 3 files: nothing.wav: no such file")
+
+
+def test_exports_are_tensorflows_whatever_trains(folder):
+    exported = run(folder, "export.py", "runs/tiny", "exported/again", KERAS_BACKEND="jax")
+    assert (exported.returncode, exported.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("backend", "wanted"), [("torch", "tensorflow or jax wanted"), ("jax", "JAX wanted, it is")])
+def test_a_back_end_that_training_has_not_is_told(monkeypatch, backend, wanted):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=f"KERAS_BACKEND = {backend}: {wanted}"):
+        command.load_tensorflow()
 
 
 def test_one_file_is_its_text_and_nothing_else(folder):

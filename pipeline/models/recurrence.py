@@ -99,7 +99,7 @@ def lstm(inputs, kernel, recurrent_kernel, bias, h, c, learning=True):
             transposed, (cs, zs) = tf.transpose(recurrent), kept
 
             def step(time, dz, dc, c, dzs):
-                tanh, tanh_c, c_before = tf.tanh(tf.cast(zs.read(time), wide)), tf.tanh(c), cs.read(time)
+                tanh, tanh_c, c_before = tf.tanh(tf.cast(dzs.read(time), wide)), tf.tanh(c), cs.read(time)
                 i, f, candidate, o = tf.split(tanh * scale + shift, 4, axis=1)
                 into_h = _sum(dh[time], tf.matmul(dz, transposed), wide)
                 dc = dc + into_h * o * (1 - tanh_c * tanh_c)
@@ -108,7 +108,7 @@ def lstm(inputs, kernel, recurrent_kernel, bias, h, c, learning=True):
                 return time - 1, dz, dc * f, c_before, dzs.write(time, dz)
 
             start = tf.tile(tf.zeros_like(start_h), [1, 4]), dc_last, c_last
-            first, dc, _, dz = _backward(step, frames, start, [_array(frames, 4 * units, dtype)])
+            first, dc, _, dz = _backward(step, frames, start, [_to_replace(zs)])  # a dz takes the place of its z
             dz = dz.stack()
             return dz, _recurrent_gradient(start_h, h, dz), tf.matmul(first, transposed), dc
 
@@ -161,26 +161,26 @@ def gru(inputs, kernel, recurrent_kernel, bias, h, learning=True):
         h = hs.stack()
 
         def gradient(dh):
-            tanhs, inners, candidates = kept
             transposed, h_before = tf.transpose(recurrent), tf.concat([start[None], h[:-1]], axis=0)
 
-            def step(time, dh_next, d_inner, dzs, d_inners):
+            def step(time, dh_next, d_inner, tanhs, inners, candidates):
                 tanh, inner, candidate = tanhs.read(time), inners.read(time), candidates.read(time)
                 z, r = tf.split(tanh * scale + shift, 2, axis=1)
                 into_h = tf.cast(dh[time], wide) + dh_next + tf.cast(tf.matmul(d_inner, transposed), wide)
                 d_candidate = into_h * (1 - z) * (1 - candidate * candidate)
                 gates = [into_h * (tf.cast(h_before[time], wide) - candidate), d_candidate * inner]
                 d_gates = tf.concat(gates, axis=1) * (scale - scale * tanh * tanh)
-                dz = tf.cast(tf.concat([d_gates, d_candidate], axis=1), dtype)
-                d_inner = tf.cast(tf.concat([d_gates, d_candidate * r], axis=1), dtype)
-                return time - 1, into_h * z, d_inner, dzs.write(time, dz), d_inners.write(time, d_inner)
+                gradients = d_gates, d_candidate * r, d_candidate
+                d_inner = tf.cast(tf.concat(gradients[:2], axis=1), dtype)
+                arrays = zip((tanhs, inners, candidates), gradients, strict=True)
+                return time - 1, into_h * z, d_inner, *(array.write(time, value) for array, value in arrays)
 
             nothing = tf.zeros_like(start, wide), tf.tile(tf.zeros_like(start), [1, 3])
-            arrays = [_array(frames, 3 * units, dtype) for _ in range(2)]
-            dh_first, first, dz, d_inner = _backward(step, frames, nothing, arrays)
-            dz, d_inner = dz.stack(), d_inner.stack()
+            dh_first, first, *found = _backward(step, frames, nothing, [_to_replace(array) for array in kept])
+            d_gates, d_inner, d_candidate = (tf.cast(array.stack(), dtype) for array in found)
             d_start = tf.cast(dh_first, dtype) + tf.matmul(first, transposed)
-            return dz, _product_gradient(h_before, d_inner), _column_sums(d_inner)[2 * units :], d_start
+            d_recurrent = tf.concat([_product_gradient(h_before, each) for each in (d_gates, d_inner)], axis=1)
+            return tf.concat([d_gates, d_candidate], axis=2), d_recurrent, _column_sums(d_inner), d_start
 
         return h, gradient
 
@@ -238,6 +238,16 @@ def _column_sums(values):
 def _array(frames, columns: int, dtype):
     """For a tensor [batch, columns] of each frame."""
     return tf.TensorArray(dtype, frames, clear_after_read=False, element_shape=[None, columns])
+
+
+def _to_replace(array):
+    """With the array's values, for a loop that puts others in their place, so that memory holds one array, not two.
+
+    In a graph the array itself: who writes to it has another. Eager ones change, and a second gradient wants the first.
+    """
+    if tf.inside_function():
+        return array
+    return tf.TensorArray(array.dtype, array.size(), clear_after_read=False).unstack(array.stack())
 
 
 def _forward(step, frames, start, arrays):

@@ -8,6 +8,8 @@ from benchmarks.peers import compared
 from benchmarks.timing import Row, at_least
 
 EXAMPLE = "python scripts/bench.py ctc --frames 1000 --labels 150 --json"
+BACKENDS = ("tensorflow",)
+"""Of Keras, on which this runs."""
 TOLERANCES = {"keras.ops.ctc_loss": 1e-3, "pytorch": 5e-3}
 """PyTorch's gradient gathers the rounding of both recursions: at 1000 frames it is 1.3e-3 off."""
 FASTER = {"pytorch": {"ratio": 1.5}}
@@ -25,17 +27,20 @@ def add_options(work) -> None:
 
 def measured(arguments) -> Iterator[Row]:
     """Loss and gradient of random logits, utterances of all the frames and labels; memory is the most it needs."""
+    size = {name: getattr(arguments, name) for name in ("batch", "frames", "labels", "units")}
+    check_frames(size, _arrays(size)[1])
+    least = FASTER if (arguments.frames, arguments.labels) == (1000, 150) else {}
+    yield from compared("ctc", size, arguments.repeats, least)
+
+
+def check_frames(size: dict, labels: np.ndarray) -> None:
+    """Raises: InputError: the labels int32 [batch, labels] do not fit into the size's frames."""
     from pipeline.data.utterances import frames_needed
     from pipeline.errors import InputError
 
-    size = {name: getattr(arguments, name) for name in ("batch", "frames", "labels", "units")}
-    needed = max(frames_needed(tuple(row)) for row in _arrays(size)[1])
-    if arguments.frames < needed:
-        raise InputError(
-            f"--frames {arguments.frames}: {needed} wanted for {arguments.labels} labels and their repeats"
-        )
-    least = FASTER if (arguments.frames, arguments.labels) == (1000, 150) else {}
-    yield from compared("ctc", size, arguments.repeats, least)
+    needed = max(frames_needed(tuple(row)) for row in labels)
+    if size["frames"] < needed:
+        raise InputError(f"--frames {size['frames']}: {needed} wanted for {size['labels']} labels and their repeats")
 
 
 def _arrays(size: dict) -> tuple:

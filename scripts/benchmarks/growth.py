@@ -29,15 +29,22 @@ def add_options(work) -> None:
 
 def measured(arguments) -> Iterator[Row]:
     """Training steps of growing batches, utterances, layers and transcripts, beside PyTorch if it is installed."""
+    steps = [
+        (name, {**standard, name: value})
+        for standard in train.sizes(arguments)
+        for name, values in STEPS.items()
+        for value in values
+    ]
+    for _, size in steps:
+        train.check_size(size)
+    out = Path(arguments.out)
+    out.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after it in vain
     found = defaultdict(list)
-    for standard in train.sizes(arguments):
-        for name, values in STEPS.items():
-            for value in values:
-                size = {**standard, name: value}
-                for row in compared("train", size, arguments.repeats, {}, LEFT_OUT):
-                    found[standard["cell"], name, row.implementation].append((value, row))
-                    yield row
-    _plot(Path(arguments.out), found)
+    for name, size in steps:
+        for row in compared("train", size, arguments.repeats, {}, LEFT_OUT):
+            found[size["cell"], name, row.implementation].append((size[name], row))
+            yield row
+    _plot(out, found)
 
 
 def _plot(file: Path, found: dict) -> None:

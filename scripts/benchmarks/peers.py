@@ -133,7 +133,7 @@ def compared(
 
 
 def check(work: str, workers: list[Worker], tolerances: dict[str, float]) -> None:
-    """Raises: PipelineError: results of implementations are too far apart; see `compared`."""
+    """Raises: PipelineError: results of implementations are too far apart, or one is missing; see `compared`."""
     from pipeline.errors import PipelineError
 
     reference = next((worker for worker in workers if worker.name not in tolerances), None)
@@ -141,7 +141,10 @@ def check(work: str, workers: list[Worker], tolerances: dict[str, float]) -> Non
         return
     wanted = reference.results()
     for worker in workers:
-        for name, values in worker.results().items():
+        found = worker.results()
+        if found.keys() != wanted.keys():
+            raise PipelineError(f"{work}: results of {worker.name}: {_names(wanted)} wanted, found {_names(found)}")
+        for name, values in found.items():
             if values.shape != wanted[name].shape:
                 raise PipelineError(
                     f"{work}: {name} of {worker.name}: {wanted[name].shape} wanted, found {values.shape}"
@@ -152,3 +155,7 @@ def check(work: str, workers: list[Worker], tolerances: dict[str, float]) -> Non
                     f"{work}: {name} of {worker.name} differs from that of {reference.name} by {apart:.3g}, "
                     "so times would not compare"
                 )
+
+
+def _names(results: dict) -> str:
+    return ", ".join(results) or "none"

@@ -112,6 +112,14 @@ def at_least(low: float, kind: type = int) -> Callable[[str], float]:
     return number
 
 
+def above_zero(text: str) -> float:
+    """Of a command line's option: a number."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: more than 0 wanted")
+    return value
+
+
 def _heading(name: str) -> str:
     return name.replace("_", " ")
 

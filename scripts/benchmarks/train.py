@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from benchmarks.ctc import check_frames
 from benchmarks.peers import compared
-from benchmarks.timing import Row, at_least
+from benchmarks.timing import Row, above_zero, at_least
 
 EXAMPLE = "python scripts/bench.py train --cell lstm --json"
 GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
@@ -15,6 +16,8 @@ SIZES = {"batch": 32, "frames": 300, "features": 39, "layers": 2, "hidden": 256,
 """What an option each sets; units are those of the last layer, the blank among them."""
 TOLERANCES = {"pipeline, bfloat16": 0.05, "keras": 1e-3, "pytorch": 1e-3}
 """bfloat16 has 8 bits."""
+FRAME_SECONDS = 0.03
+"""Of audio in a frame of the network: three hops of 10 ms."""
 FASTER = {"simple_rnn": {"pytorch": 1.5, "keras": 4}, "lstm": {"pytorch": 1.5, "keras": 4}, "gru": {"pytorch": 1.3}}
 """How many times as fast as the peers the pipeline should be, in the sizes above on two cores."""
 
@@ -22,6 +25,9 @@ FASTER = {"simple_rnn": {"pytorch": 1.5, "keras": 4}, "lstm": {"pytorch": 1.5, "
 def add_options(work) -> None:
     """Of this work."""
     add_size_options(work)
+    work.add_argument(
+        "--peak-tflops", metavar="X", type=above_zero, help="of the processor or GPU: tells the share of it"
+    )
     work.add_argument("--repeats", type=at_least(1), default=7, help="timed runs of each (default: %(default)s)")
 
 
@@ -29,21 +35,41 @@ def add_size_options(work) -> None:
     """Of this work, and others that take the same."""
     work.add_argument("--cell", choices=list(GATES), action="append", help="only this; may be repeated (default: all)")
     for name, value in SIZES.items():
-        work.add_argument(f"--{name}", type=at_least(1), default=value, help="(default: %(default)s)")
+        least = 2 if name == "units" else 1
+        work.add_argument(f"--{name}", type=at_least(least), default=value, help="(default: %(default)s)")
 
 
 def sizes(arguments) -> list[dict]:
-    """That the options ask for, one a cell."""
-    return [{"cell": cell, **{name: getattr(arguments, name) for name in SIZES}} for cell in arguments.cell or GATES]
+    """That the options ask for, one a cell.
+
+    Raises:
+        InputError: the labels do not fit into the frames.
+    """
+    found = [{"cell": cell, **{name: getattr(arguments, name) for name in SIZES}} for cell in arguments.cell or GATES]
+    check_size(found[0])
+    return found
+
+
+def check_size(size: dict) -> None:
+    """Raises: InputError: the labels do not fit into the frames."""
+    check_frames(size, _labels(size))
 
 
 def measured(arguments) -> Iterator[Row]:
-    """CTC loss and the gradients of all weights, of random input; memory is what a process needs for it at most."""
+    """CTC loss and the gradients of all weights, of random input; memory is what a process needs for it at most.
+
+    A frame is 30 ms of audio, as in `configs/commands_lstm.yaml`.
+    """
     for size in sizes(arguments):
         wanted = FASTER[size["cell"]] if all(size[name] == value for name, value in SIZES.items()) else {}
         least = {name: {"ratio": ratio} for name, ratio in wanted.items()}
         for row in compared("train", size, arguments.repeats, least):
-            yield replace(row, more={**row.more, "gflop_per_s": _products(size) / row.median_ms / 1e6})
+            steps = 1000 / row.median_ms
+            more = {"steps_per_s": steps, "audio_s_per_s": steps * size["batch"] * size["frames"] * FRAME_SECONDS}
+            more["gflop_per_s"] = steps * _products(size) / 1e9
+            if arguments.peak_tflops:
+                more["of_peak"] = more["gflop_per_s"] / 1000 / arguments.peak_tflops
+            yield replace(row, more={**row.more, **more})
 
 
 def _products(size: dict) -> float:
@@ -55,6 +81,11 @@ def _products(size: dict) -> float:
         total += 3 * 2 * units * columns + (3 if layer else 2) * 2 * inputs * columns  # the input has no gradient
         inputs = units
     return float(size["batch"] * size["frames"] * total)
+
+
+def _labels(size: dict) -> np.ndarray:
+    """int32 [batch, labels]."""
+    return np.random.default_rng(1).integers(1, size["units"], (size["batch"], size["labels"])).astype(np.int32)
 
 
 def _arrays(size: dict) -> dict:
@@ -74,7 +105,7 @@ def _arrays(size: dict) -> dict:
     weights += [matrix(hidden, size["units"]), np.zeros(size["units"], np.float32)]
     return {
         "values": random.normal(size=(size["batch"], size["frames"], size["features"])).astype(np.float32),
-        "labels": random.integers(1, size["units"], (size["batch"], size["labels"])).astype(np.int32),
+        "labels": _labels(size),
         "label_lengths": np.full(size["batch"], size["labels"], np.int32),
         "frames": np.full(size["batch"], size["frames"], np.int32),
         "weights": weights,

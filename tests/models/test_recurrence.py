@@ -28,7 +28,7 @@ def pair(cell):
     return ours, theirs
 
 
-def outputs_and_gradients(layer, values, states, compiled):
+def outputs_and_gradients(layer, values, states, compiled, training):
     """Outputs and last states, and gradients with respect to the inputs, first states and all weights of a loss that
     weighs every one of them differently."""
     variables = [tf.constant(values), *map(tf.constant, states)]
@@ -38,7 +38,7 @@ def outputs_and_gradients(layer, values, states, compiled):
     def run():
         with tf.GradientTape() as tape:
             tape.watch(variables)
-            outputs = layer(variables[0], initial_state=variables[1:])
+            outputs = layer(variables[0], initial_state=variables[1:], training=training)
             loss = sum(
                 tf.reduce_sum(one * tf.cast(by, tf.float32)) for one, by in zip(outputs, importance, strict=True)
             )
@@ -47,19 +47,35 @@ def outputs_and_gradients(layer, values, states, compiled):
     return [tensor.numpy() for tensor in (tf.function(run) if compiled else run)()]
 
 
+@pytest.mark.parametrize("training", [False, True])  # gradients are by hand in training alone
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(("batch", "frames"), [(1, 1), (1, 6), (3, 2), (4, 40)])
 @pytest.mark.parametrize("cell", LAYERS)
-def test_outputs_and_gradients_are_those_of_keras(cell, batch, frames, compiled):
+def test_outputs_and_gradients_are_those_of_keras(cell, batch, frames, compiled, training):
     random = np.random.default_rng(0)
     values = random.normal(size=(batch, frames, 5)).astype(np.float32)
     states = random.normal(size=(STATES[cell], batch, UNITS)).astype(np.float32)
     ours, theirs = pair(cell)
-    found = outputs_and_gradients(ours, values, states, compiled)
-    wanted = outputs_and_gradients(theirs, values, states, compiled)
+    found = outputs_and_gradients(ours, values, states, compiled, training)
+    wanted = outputs_and_gradients(theirs, values, states, compiled, training)
     assert len(found) == 5 + 2 * STATES[cell]
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * np.abs(other).max())
+
+
+@pytest.mark.parametrize("cell", LAYERS)
+def test_a_gradient_may_be_asked_for_again(cell):
+    values = tf.constant(np.random.default_rng(0).normal(size=(2, 7, 5)).astype(np.float32))
+    layer, _ = pair(cell)
+
+    def twice():
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(values)
+            loss = tf.reduce_sum(layer(values, training=True)[0])
+        return tape.gradient(loss, values), tape.gradient(loss, values)
+
+    for run in (twice, tf.function(twice)):
+        np.testing.assert_array_equal(*run())
 
 
 @pytest.mark.parametrize("cell", LAYERS)
