@@ -37,7 +37,9 @@ class Run:
             InputError: it is a run of another one; the keys that differ are named.
         """
         if self.last.exists():
-            different = _differences(load_config(self.config).model_dump(mode="json"), settings.model_dump(mode="json"))
+            # What might be tuned alters no weight.
+            old, new = (each.model_dump(mode="json", exclude={"tune"}) for each in (load_config(self.config), settings))
+            different = _differences(old, new)
             different = {key: values for key, values in different.items() if key not in _FREE_KEYS}
             if different:
                 told = "; ".join(f"{key} was {old!r}, is {new!r}" for key, (old, new) in list(different.items())[:3])
