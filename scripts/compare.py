@@ -55,12 +55,14 @@ def main(arguments) -> None:
 def _measure(settings, plan, task, lengths: list[int], adding_steps: int, results) -> None:
     from pipeline.study.adding import AddingProblem, run_adding
     from pipeline.study.gradients import draw_gradient_flow
-    from pipeline.study.memory import run_memory
+    from pipeline.study.memory import check_memory, run_memory
     from pipeline.study.trainings import run_trainings
 
     def epoch(name: str, metrics: dict) -> None:
         tell(f"{name}: epoch {metrics['epoch']}, WER {metrics['wer']:.1%} on the validation data")
 
+    if task.delays:
+        check_memory(settings, task)
     run_trainings(settings, plan, results, epoch)
     if task.delays:
         run_memory(settings, plan, task, results, lambda name, record: tell(f"memory, {name}: {_told(record)}"))

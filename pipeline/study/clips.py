@@ -46,11 +46,23 @@ class Clip:
 def clips_of(settings: Config) -> tuple[list[str], dict[str, list[Clip]]]:
     """The words that a configuration's sources have as single clips, and the clips of each split.
 
-    Strings are not joined; utterances of several words are left out. Training clips come augmented too, as is
-    configured, COPIES times each.
+    Training clips come augmented too, as is configured, COPIES times each.
 
     Raises:
-        InputError: the sources cannot be read, a split has no clips, or there are fewer than two words.
+        InputError: see `single_words`; or a clip cannot be read.
+    """
+    words, found = single_words(settings)
+    clips = {split: [Clip(label, u.speaker, u.load()) for label, u in own] for split, own in found.items()}
+    return words, {**clips, "train": clips["train"] + _augmented(clips["train"], settings)}
+
+
+def single_words(settings: Config) -> tuple[list[str], dict[str, list[tuple[int, Utterance]]]]:
+    """The words that are utterances of their own in the training data; and these by split, with the words' numbers.
+
+    Strings are not joined; utterances of several words, or of words that are not in the training data, are left out.
+
+    Raises:
+        InputError: the sources cannot be read, a split has none, or there are fewer than two words.
     """
     normalize = normalizer(settings)
     found: dict[str, list[tuple[str, Utterance]]] = {}
@@ -60,16 +72,14 @@ def clips_of(settings: Config) -> tuple[list[str], dict[str, list[Clip]]]:
         texts = [(normalize(utterance.transcript), utterance) for utterance in read]
         found[split] = [(text, utterance) for text, utterance in texts if text and " " not in text]
     words = sorted({text for text, _ in found["train"]})
+    told = "wanted for the memory task (or --memory-speech synthesized)"
     if len(words) < 2:
-        raise InputError(f"data.train: clips of at least two single words wanted for the memory task, found {words}")
-    clips = {
-        split: [Clip(words.index(text), u.speaker, u.load()) for text, u in own if text in words]
-        for split, own in found.items()
-    }
-    for split, own in clips.items():
+        raise InputError(f"data.train: clips of at least two single words {told}, found {words or 'none'}")
+    known = {split: [(words.index(text), u) for text, u in own if text in words] for split, own in found.items()}
+    for split, own in known.items():
         if not own:
-            raise InputError(f"data.{split}: clips of single words wanted for the memory task, found none")
-    return words, {**clips, "train": clips["train"] + _augmented(clips["train"], settings)}
+            raise InputError(f"data.{split}: clips of single words {told}, found none")
+    return words, known
 
 
 def synthesized_digits(settings: Config) -> tuple[list[str], dict[str, list[Clip]]]:

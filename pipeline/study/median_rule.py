@@ -11,7 +11,7 @@ GRACE = 0.2
 
 
 def is_hopeless(own: Sequence[float], others: Sequence[Sequence[float]], epochs: int) -> bool:
-    """The median stopping rule (Golovin et al. 2017, "Google Vizier", section 3.2.2).
+    """The median stopping rule (Golovin et al. 2017, "Google Vizier").
 
     A trial is stopped if its best error so far is above the median of what the others' errors were on average up to the
     same epoch. Others that were stopped count as far as they went.

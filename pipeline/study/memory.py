@@ -24,7 +24,7 @@ from keras import ops
 from pipeline.config import Config, with_values
 from pipeline.errors import InputError, PipelineError
 from pipeline.models.acoustic import AcousticModel
-from pipeline.study.clips import Clip, clips_of, synthesized_digits
+from pipeline.study.clips import Clip, clips_of, single_words, synthesized_digits
 from pipeline.study.memory_sequences import KINDS, Sequences
 from pipeline.study.results import Results
 from pipeline.study.trainings import Plan, training_name
@@ -84,6 +84,14 @@ def last_scores(outputs: dict):
     return ops.take_along_axis(outputs["logits"], last, axis=1)[:, 0, 1:]
 
 
+def check_memory(settings: Config, task: MemoryTask) -> None:
+    """Raises: InputError: the task cannot be made of the configuration's speech; to be told before long trainings."""
+    if settings.features.input != "audio":
+        raise InputError("features.input = audio wanted for the memory task, which makes up audio (or --memory none)")
+    if task.speech == "config":
+        single_words(settings)
+
+
 def run_memory(
     settings: Config,
     plan: Plan,
@@ -103,8 +111,7 @@ def run_memory(
     Raises:
         InputError: the sources have no single words, or the results are of another task.
     """
-    if settings.features.input != "audio":
-        raise InputError("the memory task makes up audio; features.input = audio wanted, or --memory none")
+    check_memory(settings, task)
     rates = plan.learning_rates or (settings.training.learning_rate,)
     seeds = range(settings.seed, settings.seed + plan.seeds)
     wanted = [

@@ -37,7 +37,7 @@ def plot_errors(path: Path, trainings: list[dict], value: str, label: str) -> No
             if training[value] is not None:
                 axes.plot(training[value], 100 * training["wer"], markersize=6, linestyle="none", **_point(training))
         axes.set(xlabel=label)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(bottom=-1)
         axes.margins(0.15)
         _legend(axes, trainings)
 
@@ -56,7 +56,7 @@ def plot_rates(path: Path, trainings: list[dict]) -> None:
             for training in own:
                 if training["failed"] is not None:
                     axes.plot(training["learning_rate"], 105, "x", color=_colour(training))
-        axes.set(xlabel="learning rate", xscale="log", ylim=(0, 110))
+        axes.set(xlabel="learning rate", xscale="log", ylim=(-1, 110))
         _legend(axes, trainings)
 
 
