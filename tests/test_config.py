@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import load_config
+from pipeline.config import load_config, with_values
 from pipeline.data import synthesis
 from pipeline.errors import InputError
 from pipeline.models.recurrent import make_cell
@@ -161,3 +161,48 @@ def test_an_unknown_cell_is_refused_with_the_names_there_are(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.yaml: a configuration file wanted"):
         load_config(tmp_path / "none.yaml")
+
+
+TUNE = (
+    "tune={training.learning_rate: {low: 1e-4, high: 1e-2, log: true}, model.units: [128, 256], "
+    "model.layers: {low: 1, high: 3}}"
+)
+
+
+def test_what_may_be_tuned_is_read_and_written(tmp_path):
+    settings = load(tmp_path, MINIMAL, TUNE)
+    assert settings.tune["model.units"] == [128, 256]
+    assert settings.tune["model.layers"].is_whole and not settings.tune["training.learning_rate"].is_whole
+    assert load(tmp_path, settings.to_yaml()) == settings
+    assert load(tmp_path, MINIMAL, TUNE, "tune.model.units=[7]").tune["model.units"] == [7]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("tune={model.unit: [1, 2]}", "tune.model.unit: unknown key model.unit; did you mean units?"),
+        ("tune={model.units: [8, 0]}", "tune.model.units: model.units = 0: input should be greater than 0"),
+        ("tune={model.dropout: {low: 0, high: 2}}", "model.dropout = 2: input should be less than 1"),
+        ("tune={model.units: {low: 2, high: 1}}", "tune.model.units: a range from low to high wanted, got 2 to 1"),
+        ("tune={model.dropout: {low: 0, high: 1e-1, log: true}}", "low above 0 wanted with log, got 0"),
+        ("tune={model.units: {lo: 1, high: 2}}", "unknown key tune.model.units.lo; did you mean low?"),
+        ("tune={model.units: 7}", "tune.model.units = 7: a list of values, or low and high, wanted"),
+        ("tune={model.units: []}", "tune.model.units = []: list should have at least 1 item"),
+        ("tune={data.train.7.weight: [1]}", "there is no data.train.7 to set"),
+        ("tune={name: [a, b]}", "tune.name: a setting that a training depends on wanted"),
+        ("tune=5", "tune = 5: "),
+    ],
+)
+def test_a_mistake_in_what_may_be_tuned_is_one_line_that_helps(tmp_path, override, message):
+    with pytest.raises(InputError) as error:
+        load(tmp_path, MINIMAL, override)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_configuration_is_changed_by_keys(tmp_path):
+    settings = load(tmp_path)
+    changed = with_values(settings, {"model.cell": "gru", "augment.speed": [0.9, 1.1], "data.train.0.path": "c.jsonl"})
+    assert (changed.model.cell, changed.augment.speed) == ("gru", (0.9, 1.1))
+    assert (changed.data.train[0].path, settings.data.train[0].path) == ("c.jsonl", "a.jsonl")
+    with pytest.raises(InputError, match=r"unknown key model\.cel; did you mean cell"):
+        with_values(settings, {"model.cel": "gru"})

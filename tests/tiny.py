@@ -69,7 +69,7 @@ def write_config(folder: Path, **sections) -> Path:
         "training": {"epochs": 3, "learning_rate": 0.01, "average": 0.9},
     }
     for name, section in sections.items():
-        values[name] = {**values[name], **section} if isinstance(section, dict) else section
+        values[name] = {**values.get(name, {}), **section} if isinstance(section, dict) else section
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(values))
     return path

@@ -17,8 +17,9 @@ from pipeline.config.data import (
     TfdsSource,
 )
 from pipeline.config.experiment import Config
-from pipeline.config.load import load_config
+from pipeline.config.load import load_config, with_values
 from pipeline.config.model import DELTA_CONTEXT, Features, Model, SpecAugment, Text, Training, Units
+from pipeline.config.tune import Range
 
 __all__ = [
     "DELTA_CONTEXT",
@@ -33,6 +34,7 @@ __all__ = [
     "ManifestSource",
     "Model",
     "Noise",
+    "Range",
     "Rooms",
     "Source",
     "Speakers",
@@ -44,4 +46,5 @@ __all__ = [
     "Training",
     "Units",
     "load_config",
+    "with_values",
 ]

@@ -9,6 +9,7 @@ from pydantic import Field
 from pipeline.config.data import Augment, Data
 from pipeline.config.model import Features, Model, SpecAugment, Text, Training, Units
 from pipeline.config.section import Section
+from pipeline.config.tune import Tune
 
 
 class Config(Section):
@@ -24,6 +25,7 @@ class Config(Section):
     augment: Augment = Augment()
     data: Data
     training: Training = Training()
+    tune: Tune = Field({}, description="What scripts/tune.py varies, by key; training itself knows nothing of it.")
 
     @pydantic.model_validator(mode="after")
     def _has_audio_where_it_needs_it(self):

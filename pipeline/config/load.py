@@ -16,6 +16,7 @@ import yaml
 from pipeline.config.data import SOURCES
 from pipeline.config.experiment import Config
 from pipeline.config.section import Section
+from pipeline.config.tune import Range
 from pipeline.errors import InputError
 
 
@@ -33,6 +34,9 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
+
+
+_TUNE_TAGS = ("range", "choices", "int", "float")
 
 
 def load_config(path: str | Path, overrides: list[str] = ()) -> Config:
@@ -61,14 +65,47 @@ def load_config(path: str | Path, overrides: list[str] = ()) -> Config:
     for override in overrides:
         _override(values, override)
     try:
-        # As JSON, because there a list is a tuple too when types are strict: no true for 1, no "7" for 7.
-        return Config.model_validate_json(json.dumps(values, default=str), strict=True)
+        settings = _validated(values)
     except pydantic.ValidationError as error:
         raise InputError(f"{path}: {_explain(error)}") from error
     except TypeError as error:
         raise InputError(f"{path}: keys of text wanted, found others ({error})") from error
     except ValueError as error:  # json's
         raise InputError(f"{path}: an alias (*) is recursive") from error
+    _check_tune(settings, path)
+    return settings
+
+
+def with_values(settings: Config, values: dict[str, Any]) -> Config:
+    """The same configuration with other values at dotted keys, such as {"model.cell": "gru"}.
+
+    Raises:
+        InputError: a key or value is not one that a configuration has.
+    """
+    changed = settings.model_dump(mode="json")
+    for key, value in values.items():
+        _set(changed, key, value, f"{key} = {value!r}")
+    try:
+        return _validated(changed)
+    except pydantic.ValidationError as error:
+        raise InputError(_explain(error)) from error
+
+
+def _validated(values: dict) -> Config:
+    # As JSON, because there a list is a tuple too when types are strict: no true for 1, no "7" for 7.
+    return Config.model_validate_json(json.dumps(values, default=str), strict=True)
+
+
+def _check_tune(settings: Config, path: Path) -> None:
+    """Raises: InputError: a key or value under `tune` is not one that a configuration has."""
+    for key, choices in settings.tune.items():
+        if key.split(".")[0] in ("name", "tune"):
+            raise InputError(f"{path}: tune.{key}: a setting that a training depends on wanted")
+        for value in choices.ends if isinstance(choices, Range) else choices:
+            try:
+                with_values(settings, {key: value})
+            except InputError as error:
+                raise InputError(f"{path}: tune.{key}: {error}") from error
 
 
 def _override(values: dict, override: str) -> None:
@@ -79,6 +116,15 @@ def _override(values: dict, override: str) -> None:
         value = yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"override {override!r}: the value is not YAML") from error
+    # Keys under `tune` have dots of their own.
+    if key.startswith("tune."):
+        values.setdefault("tune", {})[key.removeprefix("tune.")] = value
+    else:
+        _set(values, key, value, f"override {override!r}")
+
+
+def _set(values: dict, key: str, value: Any, told: str) -> None:
+    """Sets a dotted key in nested mappings and lists. Raises: InputError: there is no such place."""
     *parents, last = key.split(".")
     place: Any = values
     for depth, parent in enumerate(parents):
@@ -90,13 +136,13 @@ def _override(values: dict, override: str) -> None:
                     place[parent] = {}
                 place = place[parent]
         except (ValueError, IndexError, AttributeError) as error:
-            raise InputError(f"override {override!r}: there is no {'.'.join(parents[: depth + 1])} to set") from error
+            raise InputError(f"{told}: there is no {'.'.join(parents[: depth + 1])} to set") from error
     if isinstance(place, list) and last.isdigit() and int(last) < len(place):
         place[int(last)] = value
     elif isinstance(place, dict):
         place[last] = value
     else:
-        raise InputError(f"override {override!r}: there is no {key} to set")
+        raise InputError(f"{told}: there is no {key} to set")
 
 
 def _explain(error: pydantic.ValidationError) -> str:
@@ -105,7 +151,8 @@ def _explain(error: pydantic.ValidationError) -> str:
     # An unknown key first: where another is missing, it is often that one misspelt.
     first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     # Inside a source pydantic adds the union's tag to the location; a user's key has none.
-    key = ".".join(str(part) for part in first["loc"] if part not in SOURCES)
+    tags = _TUNE_TAGS if first["loc"][:1] == ("tune",) else SOURCES
+    key = ".".join(str(part) for part in first["loc"] if part not in tags)
     place = f"{key}: " if key else ""
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
@@ -132,6 +179,8 @@ def _names_beside(location: tuple) -> list[str]:
     for part in location[:-1]:
         if part in SOURCES:
             section = SOURCES[part]
+        elif part == "range" and location[0] == "tune":
+            section = Range
         elif isinstance(part, str) and part in getattr(section, "model_fields", {}):
             annotation = section.model_fields[part].annotation
             section = next((a for a in (annotation, *get_args(annotation)) if hasattr(a, "model_fields")), annotation)

@@ -37,7 +37,9 @@ class Run:
             InputError: it is a run of another one; the keys that differ are named.
         """
         if self.last.exists():
-            different = _differences(load_config(self.config).model_dump(mode="json"), settings.model_dump(mode="json"))
+            # What might be tuned alters no weight.
+            old, new = (each.model_dump(mode="json", exclude={"tune"}) for each in (load_config(self.config), settings))
+            different = differences(old, new)
             different = {key: values for key, values in different.items() if key not in _FREE_KEYS}
             if different:
                 told = "; ".join(f"{key} was {old!r}, is {new!r}" for key, (old, new) in list(different.items())[:3])
@@ -72,13 +74,13 @@ def write_json(path: Path, values: dict) -> None:
     write_text(path, json.dumps(values, indent=2) + "\n")
 
 
-def _differences(old: dict, new: dict, prefix: str = "") -> dict[str, tuple]:
+def differences(old: dict, new: dict, prefix: str = "") -> dict[str, tuple]:
     """{dotted key: (old value, new value)} where two nested mappings differ."""
     found = {}
     for key in {**old, **new}:
         before, after = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
-            found.update(_differences(before, after, f"{prefix}{key}."))
+            found.update(differences(before, after, f"{prefix}{key}."))
         elif before != after:
             found[prefix + key] = (before, after)
     return found

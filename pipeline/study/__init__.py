@@ -1,0 +1,1 @@
+"""Studies made of many trainings: cells side by side, memory tasks, tuning."""
