@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.augment import WaveformAugmentation
-from pipeline.config import Config
+from pipeline.config import Augment, Config
 from pipeline.data.utterances import Example, Examples, Skipped, too_many_skipped, unlearnable
 from pipeline.errors import InputError, UnreadableError
 
@@ -119,6 +119,24 @@ class Batches:
                 if found:
                     kept, waveforms = zip(*found, strict=True)
                     yield list(kept), _pad(self._settings.features.input, waveforms, kept, self._few_shapes)
+
+    def before_and_after(self, count: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """Names and waveforms float32 [samples] of some of the first epoch's utterances, as recorded and as augmented.
+
+        One of each of the first batches; none if nothing is augmented, or what cannot be read.
+        """
+        idle = repr(Augment())
+        pairs = []
+        for number, batch in enumerate(self.plan(0)[:count]):
+            utterance = batch[0].utterance
+            if not self._augmentations or repr(utterance.augment or self._settings.augment) == idle:
+                continue
+            (before, problem), (after, _) = (
+                self._audio(batch[0], seed) for seed in (None, [self._settings.seed, 0, number, 0])
+            )
+            if problem is None:
+                pairs.append((f"{number + 1} {Path(utterance.name).stem}", before, after))
+        return pairs
 
     def __iter__(self) -> Iterator[Batch]:
         delivered = self.delivered = []  # its own list, should an earlier iteration still be under way in a thread
