@@ -29,7 +29,7 @@ def main(arguments) -> None:
         else:
             print(epoch_line(epoch, settings.training.epochs), flush=True)
 
-    metrics = train(settings, folder, tell, [ProgressBar(settings.training.epochs)])
+    metrics = train(settings, folder, tell, [ProgressBar(settings.training.epochs)], arguments.profile)
     best = metrics["best"]
     print(
         f"{folder}: {len(metrics['epochs'])} epochs done; best is epoch {best['epoch']} with "
@@ -41,6 +41,11 @@ def main(arguments) -> None:
 arguments = command.parser(__doc__, "python scripts/train.py configs/quickstart.yaml model.cell=simple_rnn")
 arguments.add_argument("config", metavar="CONFIG", help="a YAML file, such as those in configs/")
 arguments.add_argument("overrides", metavar="key=value", nargs="*", help="settings that override the file's")
+arguments.add_argument(
+    "--profile",
+    action="store_true",
+    help="TensorBoard gets the model's graph and one profiled step; docs/tensorboard.md",
+)
 arguments.add_argument("--json", action="store_true", help="one JSON object an epoch on stdout, nothing else there")
 
 if __name__ == "__main__":

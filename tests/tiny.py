@@ -66,7 +66,7 @@ def write_config(folder: Path, **sections) -> Path:
             **{split: [{"kind": "manifest", "path": f"{split}.jsonl"}] for split in ("train", "valid", "test")},
             "batch_size": 4,
         },
-        "training": {"epochs": 3, "learning_rate": 0.01, "average": 0.9},
+        "training": {"epochs": 3, "learning_rate": 0.01, "average": 0.9, "pictures": 0.0},
     }
     for name, section in sections.items():
         values[name] = {**values.get(name, {}), **section} if isinstance(section, dict) else section

@@ -181,4 +181,8 @@ class Training(Section):
         description="No label is aligned with what comes before the speech and is so much quieter than its loudest; of "
         "no effect with features.input = features.",
     )
-    shown: NonNegativeInt = Field(5, description="Validation hypotheses written to TensorBoard each epoch.")
+    shown: NonNegativeInt = Field(5, description="Validation utterances that TensorBoard shows, from short to long.")
+    pictures: Share = Field(
+        0.02,
+        description="Of the training's time, the share that TensorBoard's pictures and histograms may take; 0: none.",
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.augment import WaveformAugmentation
-from pipeline.config import Config
+from pipeline.config import Augment, Config
 from pipeline.data.onsets import speech_onset
 from pipeline.data.utterances import Example, Examples, Skipped, too_many_skipped, unlearnable
 from pipeline.errors import InputError, UnreadableError
@@ -122,6 +122,26 @@ class Batches:
                     kept, waveforms, onsets = zip(*found, strict=True)
                     inputs, labels = _pad(self._settings.features.input, waveforms, kept, self._few_shapes)
                     yield list(kept), (inputs, {**labels, "onsets": np.array(onsets, np.int32)})
+
+    def before_and_after(self, count: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """Names and waveforms float32 [samples] of some of the first epoch's utterances, as recorded and as augmented.
+
+        One of each of the first batches; none if nothing is augmented, or what cannot be read.
+        """
+        idle = repr(Augment())
+        examples = self._examples(0)
+        pairs = []
+        for number, planned in enumerate(self._order(examples, 0)[:count]):
+            example = examples[planned[0]]
+            utterance = example.utterance
+            if not self._augmentations or repr(utterance.augment or self._settings.augment) == idle:
+                continue
+            (before, _, problem), (after, _, _) = (
+                self._audio(example, seed) for seed in (None, [self._settings.seed, 0, number, 0])
+            )
+            if problem is None:
+                pairs.append((f"{number + 1} {Path(utterance.name).stem}", before, after))
+        return pairs
 
     def __iter__(self) -> Iterator[Batch]:
         delivered = self.delivered = []  # its own list, should an earlier iteration still be under way in a thread

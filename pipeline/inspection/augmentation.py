@@ -1,21 +1,22 @@
 """What augmentation does to utterances: to hear and to see in TensorBoard."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
+
+from pipeline.inspection.tensorboard import TensorBoardLog
 
 _FLOOR_DB = -80.0
 """Of the pictures, below the loudest of both."""
 
 
 def log_augmentation(
-    folder: str | Path, pairs: Iterable[tuple[str, np.ndarray, np.ndarray]], sample_rate: int, step: int = 0
+    log: TensorBoardLog, pairs: Iterable[tuple[str, np.ndarray, np.ndarray]], sample_rate: int, step: int = 0
 ) -> None:
     """Writes players and spectrograms of utterances, before and after, that `tensorboard --logdir` shows.
 
     Args:
-        folder: of the log, which may have others' events already.
+        log: of the training, or a new one.
         pairs: of each utterance its name, and float32 [samples] before and [other samples] after, in -1..1.
         sample_rate: in hertz.
         step: which epoch's augmentation it is.
@@ -23,18 +24,13 @@ def log_augmentation(
     Example:
         augmentation = WaveformAugmentation(settings.augment, rate, Path(settings.data.folder), settings.seed)
         random = np.random.default_rng(0)
-        log_augmentation(run / "logs", [(name, audio, augmentation(audio, random)) for name, audio in some], rate)
+        pairs = [(name, audio, augmentation(audio, random)) for name, audio in some]
+        log_augmentation(TensorBoardLog(run / "logs"), pairs, rate)
     """
-    import tensorflow as tf
-
-    writer = tf.summary.create_file_writer(str(folder))
-    with writer.as_default(step=step):
-        for name, before, after in pairs:
-            for when, audio in (("before", before), ("after", after)):
-                tf.summary.audio(f"augmentation/{name}/{when}", audio[None, :, None], sample_rate)
-            picture = _pixels(spectrograms(before, after, sample_rate))
-            tf.summary.image(f"augmentation/{name}", picture[None])
-    writer.close()
+    for name, before, after in pairs:
+        for when, audio in (("before", before), ("after", after)):
+            log.audio(step, f"augmentation/{name}/{when}", audio, sample_rate)
+        log.picture(step, f"augmentation/{name}", spectrograms(before, after, sample_rate))
 
 
 def spectrograms(before: np.ndarray, after: np.ndarray, sample_rate: int):
@@ -75,12 +71,3 @@ def _decibels(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * np.hanning(window + 2)[1:-1]
     power = np.abs(np.fft.rfft(frames)) ** 2 / (window / 4) ** 2
     return 10 * np.log10(np.maximum(power, 1e-12))
-
-
-def _pixels(figure) -> np.ndarray:
-    """uint8 [height, width, 3]."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[:, :, :3]

@@ -30,6 +30,33 @@ def compiled(model: keras.Model, function: Callable) -> Callable:
     return lambda *arguments: stateless([variable.value for variable in model.variables], *arguments)
 
 
+def start_profile(folder: str) -> None:
+    """Records what is computed from now on, into a folder that TensorBoard's profile plugin reads."""
+    if is_jax():
+        import jax
+
+        jax.profiler.start_trace(folder)
+    else:
+        tf.profiler.experimental.start(folder)
+
+
+def stop_profile() -> None:
+    """Ends what `start_profile` began."""
+    if is_jax():
+        import jax
+
+        jax.profiler.stop_trace()
+    else:
+        tf.profiler.experimental.stop()
+
+
+def graph_of(model: keras.Model, specification: object) -> tf.Graph | None:
+    """The operations of the model in inference, for a nest of `tf.TensorSpec`; JAX has no such graph."""
+    if is_jax():
+        return None
+    return tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(specification).graph
+
+
 def bring_up_to_date(model: keras.Model) -> None:
     """Within an epoch JAX's training keeps the variables to itself: gives the model and its optimizer theirs."""
     if is_jax():

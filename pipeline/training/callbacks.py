@@ -3,6 +3,8 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ from keras import ops
 from pipeline.config import Config
 from pipeline.ctc import ctc_loss
 from pipeline.data.batches import Batches
+from pipeline.data.utterances import Utterance
 from pipeline.decoding.greedy import greedy
 from pipeline.errors import PipelineError
 from pipeline.evaluation.error_rate import error_rates
@@ -81,18 +84,34 @@ class Vitals(keras.callbacks.Callback):
         logs["audio_seconds_per_second"] = logs["audio_seconds"] / logs["seconds"]
 
 
+@dataclass(frozen=True)
+class Shown:
+    """An utterance for TensorBoard: float32 [samples], or features; and log posteriors float32 [frames, units]."""
+
+    name: str
+    signal: np.ndarray
+    labels: tuple[int, ...]
+    reference: str
+    hypothesis: str
+    log_probs: np.ndarray
+
+
 class Validation(keras.callbacks.Callback):
     """Logs the loss and error rates on the validation data, by the averaged weights if there are any.
 
     Attributes:
-        references, hypotheses: normalized texts of the last epoch.
+        utterances: that could be read in the last epoch, from short to long.
+        references, hypotheses: their normalized texts.
+        shown: `training.shown` of them, from the shortest to the longest, as the model heard them.
     """
 
     def __init__(self, batches: Batches, units: Units, settings: Config):
         super().__init__()
         self._batches, self._units, self._settings = batches, units, settings
+        self.utterances: list[Utterance] = []
         self.references: list[str] = []
         self.hypotheses: list[str] = []
+        self.shown: list[Shown] = []
 
     def on_train_begin(self, logs=None):
         self._step = compiled(self.model, self._score)
@@ -106,15 +125,22 @@ class Validation(keras.callbacks.Callback):
         logs.update(val_loss=float(np.mean(nats)), cer=rates.cer, wer=rates.wer)
 
     def _transcribe(self) -> list[float]:
-        nats, self.references, self.hypotheses = [], [], []
-        frame_seconds = self._settings.features.frame_seconds
+        nats, self.utterances, self.references, self.hypotheses, self.shown = [], [], [], [], []
+        frame_seconds, taken = self._settings.features.frame_seconds, 0
+        places = spread(sum(map(len, self._batches.plan(0))), self._settings.training.shown)
         for examples, (inputs, labels) in self._batches.of_epoch(0):
             log_probs, frames, losses = map(ops.convert_to_numpy, self._step(inputs, labels))
             nats.extend(losses)
-            for example, scores, count in zip(examples, log_probs, frames, strict=True):
+            for row, (example, scores, count) in enumerate(zip(examples, log_probs, frames, strict=True)):
                 heard = greedy(scores[:count], self._units, frame_seconds)
+                self.utterances.append(example.utterance)
                 self.references.append(self._units.without_others(example.text))
                 self.hypotheses.append(heard.text)
+                if taken in places:
+                    signal = inputs[self.model.input_name][row, : inputs["lengths"][row]]
+                    said, name = self.references[-1], f"{len(self.shown) + 1} {Path(example.utterance.name).stem}"
+                    self.shown.append(Shown(name, signal, example.labels, said, heard.text, scores[:count]))
+                taken += 1
         return nats
 
     def _score(self, inputs, labels):
@@ -133,12 +159,19 @@ class Keeper(keras.callbacks.Callback):
         best: the one with the lowest character error rate, of which checkpoints/best is.
     """
 
-    def __init__(self, run: Run, settings: Config, validation: Validation, on_epoch: Callable[[dict], None]):
+    def __init__(
+        self,
+        run: Run,
+        settings: Config,
+        validation: Validation,
+        log: TensorBoardLog,
+        on_epoch: Callable[[dict], None],
+    ):
         super().__init__()
-        self._run, self._training, self._validation, self._on_epoch = run, settings.training, validation, on_epoch
+        self._run, self._settings, self._training = run, settings, settings.training
+        self._validation, self._log, self._on_epoch = validation, log, on_epoch
         self.epochs: list[dict] = []
         self.best: dict | None = None
-        self._log: TensorBoardLog | None = None
 
     @property
     def metrics(self) -> dict:
@@ -157,7 +190,8 @@ class Keeper(keras.callbacks.Callback):
         write_json(self._run.metrics, self.metrics)
 
     def on_train_begin(self, logs=None):
-        self._log = TensorBoardLog(self._run.logs)
+        if not self.epochs:
+            self._log.hyperparameters(self._settings.name, hyperparameters(self._settings))
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: round(float(value), 6) for name, value in logs.items()}
@@ -168,8 +202,8 @@ class Keeper(keras.callbacks.Callback):
             with model.optimizer.averaged():
                 save_checkpoint(self._run.best, model.variables, self.best)
         self._log.scalars(epoch + 1, {curve: logs[name] for name, curve in _CURVES.items()})
-        shown = slice(self._training.shown)
-        self._log.transcripts(epoch + 1, self._validation.references[shown], self._validation.hypotheses[shown])
+        shown = self._validation.shown
+        self._log.transcripts(epoch + 1, [one.reference for one in shown], [one.hypothesis for one in shown])
         state = {"epochs": self.epochs, "best": self.best}
         save_checkpoint(self._run.last, [*model.variables, *model.optimizer.variables], state)
         write_json(self._run.metrics, self.metrics)
@@ -177,4 +211,15 @@ class Keeper(keras.callbacks.Callback):
         model.stop_training = self.finished
 
     def on_train_end(self, logs=None):
-        self._log.close()
+        self._log.final(self.best)
+
+
+def hyperparameters(settings: Config) -> dict:
+    """What of a configuration runs are told apart by: all but where the data is and what is said about it."""
+    values = settings.model_dump(mode="json", exclude={"name", "description", "licence", "data", "text"})
+    return {**values, "data": settings.data.model_dump(mode="json", include={"batch_size", "batch_seconds"})}
+
+
+def spread(count: int, wanted: int) -> set[int]:
+    """So many numbers of 0..count - 1, evenly from the first to the last."""
+    return set(np.linspace(0, count - 1, min(wanted, count)).round().astype(int).tolist())

@@ -74,6 +74,10 @@ class AveragingAdamW(keras.optimizers.AdamW):
         for variable, average in self._pairs():
             average.assign(momentum * average + (1.0 - momentum) * variable)
 
+    def mean_gradients(self) -> list[tuple[keras.Variable, keras.Variable]]:
+        """Each weight with the moving mean of its clipped gradients, Adam's first moment: of about ten batches."""
+        return list(zip(self._trainable_variables, self._momentums, strict=True))
+
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
         """Inside, the model has the averaged weights; without an average it keeps its own."""

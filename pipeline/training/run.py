@@ -9,7 +9,7 @@ from pipeline.models.acoustic import AcousticModel
 from pipeline.text import Units
 from pipeline.training.checkpoint import load_checkpoint, write_atomically
 
-_FREE_KEYS = {"description", "licence", "data.folder", "training.shown"}
+_FREE_KEYS = {"description", "licence", "data.folder", "training.shown", "training.pictures"}
 """What may be changed before a run goes on: it alters no weight."""
 
 

@@ -14,12 +14,15 @@ from pipeline.config import Config, Features
 from pipeline.data.batches import Batches
 from pipeline.data.splits import load_splits
 from pipeline.errors import PipelineError
+from pipeline.inspection.tensorboard import TensorBoardLog
 from pipeline.models.acoustic import AcousticModel
 from pipeline.models.recurrent import cell_named
 from pipeline.text import Units
 from pipeline.training.backend import compiled, is_jax, make_deterministic
 from pipeline.training.callbacks import EpochOrder, Keeper, Validation, Vitals
 from pipeline.training.optimizer import make_optimizer
+from pipeline.training.panels import Panels
+from pipeline.training.profile import Profile
 from pipeline.training.run import Run
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ def train(
     folder: str | Path,
     on_epoch: Callable[[dict], None] = lambda epoch: None,
     callbacks: list[keras.callbacks.Callback] = (),
+    profile: bool = False,
 ) -> dict:
     """Trains a model, or goes on with the training in `folder` where its last whole epoch ended.
 
@@ -41,6 +45,7 @@ def train(
         folder: the run's, such as runs/NAME.
         on_epoch: called after each epoch with what metrics.json then holds of it.
         callbacks: more of Keras's, a progress bar for example.
+        profile: TensorBoard gets the model's graph, and one step as the profiler saw it.
 
     Returns:
         What metrics.json holds: "epochs", a list of one object each; "best", the one with the lowest character error
@@ -65,7 +70,8 @@ def train(
     # TensorFlow's compiler makes recurrent layers slower, and would compile anew for every length of a batch.
     model.compile(optimizer=optimizer, jit_compile=is_jax())
     validation = Validation(splits.valid, splits.units, settings)
-    keeper = Keeper(run, settings, validation, on_epoch)
+    board = TensorBoardLog(run.logs)
+    keeper = Keeper(run, settings, validation, board, on_epoch)
     if run.last.exists():
         keeper.resume(model)
         log.info("%s: going on after epoch %d of %d", run.folder, len(keeper.epochs), settings.training.epochs)
@@ -73,14 +79,23 @@ def train(
         model.normalization.set_statistics(*statistics(model, splits.train))
     if not keeper.finished:
         warnings.filterwarnings("ignore", "Your input ran out of data")  # as it does at each epoch's end
-        model.fit(
-            _dataset(splits.train, settings.features),
-            epochs=settings.training.epochs,
-            initial_epoch=len(keeper.epochs),
-            callbacks=[EpochOrder(splits.train), *callbacks, Vitals(splits.train), validation, keeper],
-            shuffle=False,  # the batches are shuffled already
-            verbose=0,
-        )
+        dataset = _dataset(splits.train, settings.features)
+        inspecting = []
+        if settings.training.pictures:
+            inspecting.append(Panels(settings, splits.units, splits.train, validation, board))
+        if profile:
+            inspecting.append(Profile(run, board, dataset.element_spec[0]))
+        try:
+            model.fit(
+                dataset,
+                epochs=settings.training.epochs,
+                initial_epoch=len(keeper.epochs),
+                callbacks=[EpochOrder(splits.train), *callbacks, Vitals(splits.train), validation, keeper, *inspecting],
+                shuffle=False,  # the batches are shuffled already
+                verbose=0,
+            )
+        finally:
+            board.close()
         splits.skipped.save(run.skipped)  # some turn out to be unusable only when they are read
     return keeper.metrics
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pipeline.inspection.augmentation import log_augmentation, spectrograms
+from pipeline.inspection.tensorboard import TensorBoardLog
 
 RATE = 8000
 
@@ -17,7 +18,9 @@ def tone(hz, samples):
 
 def test_tensorboard_has_players_and_a_picture_of_each_utterance(tmp_path):
     before, after = tone(500, 8000), tone(1000, 6000)
-    log_augmentation(tmp_path, [("one", before, after), ("two", after, before)], RATE, step=4)
+    log = TensorBoardLog(tmp_path)
+    log_augmentation(log, [("one", before, after), ("two", after, before)], RATE, step=4)
+    log.close()
     events = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0})
     events.Reload()
     tags = {f"augmentation/{name}{which}" for name in ("one", "two") for which in ("", "/before", "/after")}
