@@ -14,9 +14,6 @@ from pipeline import config
 from pipeline.config import DELTA_CONTEXT
 from pipeline.errors import InputError
 
-LOWEST_POWER = 1e-10
-"""Power under which librosa.power_to_db stops: -100 dB."""
-
 
 @keras.saving.register_keras_serializable("pipeline")
 class MFCC(keras.layers.Layer):
@@ -61,7 +58,9 @@ class MFCC(keras.layers.Layer):
         log_mel = self._log_mel(audio)
         if self.features.top_db is not None:
             inside = _within(log_mel, frames)[:, :, None]
-            peak = ops.max(ops.where(inside, log_mel, 10 * math.log10(LOWEST_POWER)), axis=(1, 2), keepdims=True)
+            peak = ops.max(
+                ops.where(inside, log_mel, 10 * math.log10(self.features.least_power)), axis=(1, 2), keepdims=True
+            )
             log_mel = ops.maximum(log_mel, peak - self.features.top_db)
         mfcc = ops.matmul(log_mel, self.cosines)
         parts = [mfcc, *(_delta(mfcc, frames, order) for order in range(1, 1 + self.features.deltas))]
@@ -95,7 +94,8 @@ class MFCC(keras.layers.Layer):
         frames = ops.extract_sequences(audio, self.features.n_fft, self.features.hop_samples) * self.window
         spectrum = self._by_matrix(frames) if self.fourier_by_matrix else ops.rfft(frames)
         power = ops.square(spectrum[0]) + ops.square(spectrum[1])  # [batch, frames, 1 + n_fft // 2]
-        return (10 / math.log(10)) * ops.log(ops.maximum(ops.matmul(power, self.mel_matrix), LOWEST_POWER))
+        power = ops.maximum(ops.matmul(power, self.mel_matrix), self.features.least_power)
+        return (10 / math.log(10)) * ops.log(power)
 
     def _by_matrix(self, frames):
         n_fft = self.features.n_fft

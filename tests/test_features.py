@@ -34,7 +34,9 @@ def by_librosa(audio, features):
         htk=features.mel_scale == "htk",
     )
     mfcc = librosa.feature.mfcc(
-        S=librosa.power_to_db(mel, top_db=features.top_db), n_mfcc=features.coefficients, lifter=features.lifter
+        S=librosa.power_to_db(mel, amin=features.least_power, top_db=features.top_db),
+        n_mfcc=features.coefficients,
+        lifter=features.lifter,
     )
     deltas = [librosa.feature.delta(mfcc, order=order, mode="nearest") for order in range(1, 1 + features.deltas)]
     return np.concatenate([mfcc, *deltas]).T
@@ -56,6 +58,7 @@ OPTIONS = [
     {"centre": True},
     {"centre": True, "top_db": 80.0},
     {"top_db": 40.0},
+    {"least_power": 1e-4},
     {"deltas": 1},
     {"deltas": 2},
     {"sample_rate": 8000, "n_fft": 256},

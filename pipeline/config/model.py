@@ -33,6 +33,9 @@ class Features(Section):
     mel_scale: Literal["slaney", "htk"] = "slaney"
     lifter: NonNegativeFloat = 0.0
     centre: bool = Field(False, description="Frames centred on their time; looks half an n_fft ahead.")
+    least_power: PositiveFloat = Field(
+        1e-10, description="Of a mel band; what is quieter counts as so loud. librosa.power_to_db calls it amin."
+    )
     top_db: PositiveFloat | None = Field(
         None, description="Floor below the utterance's peak; such a model cannot stream."
     )
