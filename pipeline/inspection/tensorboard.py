@@ -80,7 +80,7 @@ class TensorBoardLog:
             run: its name.
             settings: nested mappings, such as a configuration's; names are joined by dots.
         """
-        from tensorboard.plugins.hparams import api
+        from tensorboard.plugins.hparams import summary_v2 as api  # its `api` imports tf.keras, which may not be there
 
         values = _flat(settings)
         with self._writer.as_default(step=0):

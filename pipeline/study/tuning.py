@@ -246,7 +246,7 @@ def _epochs(run: Run) -> list[dict]:
 
 def _to_tensorboard(folder: Path, settings: Config, trial: dict) -> None:
     """The trial in TensorBoard's HParams, in a folder that holds nothing else."""
-    from tensorboard.plugins.hparams import api
+    from tensorboard.plugins.hparams import summary_v2 as api  # its `api` imports tf.keras, which may not be there
 
     if not folder.exists():
         metrics = [api.Metric("cer", display_name="CER"), api.Metric("wer", display_name="WER")]
