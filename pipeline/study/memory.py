@@ -27,7 +27,7 @@ from pipeline.models.acoustic import AcousticModel
 from pipeline.study.clips import Clip, clips_of, single_words, synthesized_digits
 from pipeline.study.memory_sequences import KINDS, Sequences
 from pipeline.study.results import Results
-from pipeline.study.trainings import Plan, training_name
+from pipeline.study.trainings import Plan, training_key, training_name
 from pipeline.study.variants import matched
 from pipeline.training.backend import compiled, is_jax
 from pipeline.training.optimizer import make_optimizer
@@ -129,13 +129,7 @@ def run_memory(
         name = training_name(variant, rate, seed)
         own = matched(settings, variant, 1 + len(words), results.values["parameters"], 2 * plan.tolerance)
         own = with_values(own, {"seed": seed, "training.learning_rate": rate})
-        record = {
-            "variant": variant.name,
-            "cell": variant.cell,
-            "form": variant.form,
-            "seed": seed,
-            "learning_rate": rate,
-        }
+        record = training_key(variant, rate, seed)
         try:
             record |= {"failed": None, **remember(own, words, clips, task, settings.seed)}
         except (PipelineError, tf.errors.OpError) as error:

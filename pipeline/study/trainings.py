@@ -83,11 +83,7 @@ def run_trainings(
                     continue
                 changed = {"seed": seed, "training.learning_rate": rate, "name": name}
                 record = {
-                    "variant": variant.name,
-                    "cell": variant.cell,
-                    "form": variant.form,
-                    "seed": seed,
-                    "learning_rate": rate,
+                    **training_key(variant, rate, seed),
                     "units": own.model.units,
                     "overrides": _overrides(with_values(own, changed), variant),
                 }
@@ -101,6 +97,12 @@ def run_trainings(
 def training_name(variant: Variant, learning_rate: float, seed: int) -> str:
     """Such as lstm-0.002-seed1."""
     return f"{variant.name}-{learning_rate:g}-seed{seed}"
+
+
+def training_key(variant: Variant, learning_rate: float, seed: int) -> dict:
+    """What tells a training from the others, as its results have it."""
+    of_variant = {"variant": variant.name, "cell": variant.cell, "form": variant.form}
+    return {**of_variant, "seed": seed, "learning_rate": learning_rate}
 
 
 def _tested(settings: Config) -> tuple[str, list[Utterance]]:

@@ -157,41 +157,23 @@ def test_a_stream_ends_its_utterances(exported):
     assert len(results[0]) == 3
 
 
+def without_tensorflow(script, exported, folder, file):
+    options = ["--model", str(exported), "--runtime", "litert", file]
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, str(ROOT / "scripts" / script), *options]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
 def test_it_runs_where_tensorflow_is_not_installed(exported, tmp_path):
     import soundfile
 
     soundfile.write(tmp_path / "a.wav", tiny.tones("abc", np.random.default_rng(5)), tiny.RATE)
-    script = str(ROOT / "scripts" / "transcribe.py")
-    command = [
-        sys.executable,
-        "-c",
-        WITHOUT_TENSORFLOW,
-        script,
-        "--model",
-        str(exported),
-        "--runtime",
-        "litert",
-        "a.wav",
-    ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = without_tensorflow("transcribe.py", exported, tmp_path, "a.wav")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == Recognizer(exported).transcribe(tiny.tones("abc", np.random.default_rng(5))).text
 
 
 def test_what_measuring_needs_is_named_where_it_is_not_installed(exported, tmp_path):
-    script = str(ROOT / "scripts" / "evaluate.py")
-    command = [
-        sys.executable,
-        "-c",
-        WITHOUT_TENSORFLOW,
-        script,
-        "--model",
-        str(exported),
-        "--runtime",
-        "litert",
-        "a.jsonl",
-    ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = without_tensorflow("evaluate.py", exported, tmp_path, "a.jsonl")
     wanted = "error: pydantic wanted, to measure with; pip install -r requirements.txt"
     assert (done.returncode, done.stderr.splitlines()) == (1, [wanted])
 
