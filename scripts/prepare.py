@@ -57,8 +57,11 @@ def _splits(arguments):
 
 
 def _settings_of(arguments):
-    """A configuration with SOURCE as its training data."""
+    """A configuration with SOURCE as its training data; overrides are keys of its entry."""
+    import pydantic
+
     from pipeline.config import Config
+    from pipeline.errors import InputError
 
     source, split = arguments.source, arguments.split
     if source.startswith("tfds:"):
@@ -72,7 +75,11 @@ def _settings_of(arguments):
         entry[key] = value
     values = {"name": "prepared", "data": {"train": [entry], "valid": [entry], "cache": "none"}}
     values["features"] = {"sample_rate": arguments.rate, "n_fft": max(512, arguments.rate // 32)}
-    return Config.model_validate(values)
+    try:
+        return Config.model_validate(values)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{source}, {first['loc'][-1]} = {first['input']!r}: {first['msg'].lower()}") from error
 
 
 def _write_manifest(arguments, out: Path) -> None:

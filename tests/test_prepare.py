@@ -50,9 +50,13 @@ def test_a_corpus_becomes_a_manifest(tmp_path):
         (["nowhere", "out"], "error: nowhere: a corpus's folder or table wanted, there is none"),
         (["nowhere.jsonl", "out"], "error: nowhere.jsonl: a manifest wanted, no such file"),
         (["tfds:spoken_dig", "out"], "error: TFDS spoken_dig: no such set; the nearest: spoken_digit"),
+        (
+            ["tfds:spoken_digit", "out", "spilt=train"],
+            "error: tfds:spoken_digit, spilt = 'train': extra inputs are not",
+        ),
         (["nowhere.yaml", "out"], "error: nowhere.yaml: a configuration file wanted"),
     ],
 )
 def test_a_source_that_is_none_is_one_line(tmp_path, arguments, message):
-    done = run(tmp_path, "prepare.py", arguments[0], tmp_path / arguments[1])
+    done = run(tmp_path, "prepare.py", arguments[0], tmp_path / arguments[1], *arguments[2:])
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
