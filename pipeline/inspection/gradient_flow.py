@@ -65,6 +65,8 @@ def gradient_flow(
 ) -> GradientFlow:
     """Of a model with its present weights, in inference (without dropout), on a batch of utterances.
 
+    Labels of which the model is so sure that their gradient is zero in float32 are left out.
+
     Args:
         model: an `AcousticModel` of any registered cell whose output is its first state.
         inputs, labels: a batch as `Batches` gives it.
@@ -73,7 +75,7 @@ def gradient_flow(
         most_labels: of an utterance that are asked about.
 
     Raises:
-        InputError: no utterance has labels that fit into its frames.
+        InputError: no label has a gradient, or no utterance's labels fit into its frames.
     """
     values, frames = model.front_end(inputs[model.input_name], inputs["lengths"])
     values, frames = (ops.convert_to_numpy(tensor) for tensor in model.stack(values, frames))
@@ -86,8 +88,11 @@ def gradient_flow(
             copies = np.repeat(row[None, :count], len(chosen), axis=0)
             norms = [_state_norms(gradients, model, copies[at], places[at], wanted[at]) for at in _pieces(len(chosen))]
             found.append(_by_distance(np.concatenate(norms, axis=2), places, size))
-    if not found:
-        raise InputError("gradient flow: at least one utterance with labels that fit into its frames wanted, got none")
+    if not any(counts.any() for _, counts in found):
+        raise InputError(
+            "gradient flow: at least one label with a gradient, of an utterance whose labels fit into its frames, "
+            "wanted, got none"
+        )
     return _mean(found, size, model)
 
 
@@ -246,6 +251,8 @@ def _by_distance(norms, places, size):
     for number, place in enumerate(places):
         distances = size + place - np.arange(time)
         outputs = np.maximum(norms[0, :, number], _SMALLEST)
+        if outputs[:, place].min() == _SMALLEST:
+            continue  # the model is so sure of this label that float32 has no gradient for it
         sums[:states, :, distances] += norms[:, :, number]
         sums[states, :, distances] += np.log(outputs / outputs[:, place, None]).T
         counts[distances] += 1

@@ -15,6 +15,7 @@ RANDOM = np.random.default_rng(3)
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
+    keras.utils.set_random_seed(3)
     monkeypatch.setitem(
         CELLS,
         "linear",
@@ -26,7 +27,9 @@ def config(tmp_path, monkeypatch):
 
 
 def model_of(config, *overrides):
-    return AcousticModel(load_config(config, list(overrides)), UNITS, portable=True)
+    model = AcousticModel(load_config(config, list(overrides)), UNITS, portable=True)
+    model.logits.kernel.assign(0.01 * model.logits.kernel)  # or the linear cell is entirely sure, and sends no gradient
+    return model
 
 
 def batch(*seconds):
@@ -95,8 +98,19 @@ def test_padding_and_company_change_nothing(config):
 
 def test_without_labels_there_is_no_gradient(config):
     inputs, labels = batch(0.05)
-    with pytest.raises(InputError, match="at least one utterance with labels that fit"):
+    with pytest.raises(InputError, match="at least one label with a gradient, of an utterance whose labels fit"):
         gradient_flow(model_of(config), inputs, labels)
+
+
+def test_labels_of_which_a_model_is_entirely_sure_are_left_out(config):
+    model = model_of(config)
+    model.logits.bias.assign([0.0, 1000.0, 0.0, 0.0])  # e^-1000 is 0 in float32
+    inputs, labels = batch(0.5, 0.8)
+    flow = gradient_flow(model, inputs, labels, [[5, 9, 14], [3, 20, 31]])
+    assert flow.labels[0] == 4  # of six, two of them the first unit
+    assert np.isfinite(flow.relative).all()
+    with pytest.raises(InputError, match="at least one label with a gradient"):
+        gradient_flow(model, inputs, labels, [[5], [3]])
 
 
 def test_it_is_drawn(config, tmp_path):
