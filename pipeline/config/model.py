@@ -163,6 +163,10 @@ class Model(Section):
 
 
 class Training(Section):
+    start: str | None = Field(
+        None,
+        description="A run's or an export's folder whose weights it starts from; relative to the working folder.",
+    )
     epochs: PositiveInt = 50
     learning_rate: PositiveFloat = 1e-3
     final_learning_rate: NonNegativeFloat = Field(

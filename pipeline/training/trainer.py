@@ -24,6 +24,7 @@ from pipeline.training.optimizer import make_optimizer
 from pipeline.training.panels import Panels
 from pipeline.training.profile import Profile
 from pipeline.training.run import Run
+from pipeline.training.start import start_from
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,9 @@ def train(
     if run.last.exists():
         keeper.resume(model)
         log.info("%s: going on after epoch %d of %d", run.folder, len(keeper.epochs), settings.training.epochs)
+    elif settings.training.start:
+        new = start_from(model, splits.units, settings.training.start)
+        log.info("starting from %s%s", settings.training.start, f"; new: {' '.join(map(repr, new))}" if new else "")
     elif settings.features.normalization == "global":
         model.normalization.set_statistics(*statistics(model, splits.train))
     if not keeper.finished:
