@@ -1,6 +1,7 @@
 """The sections about speech: where it comes from, how it is changed, how it becomes batches."""
 
 import re
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 import pydantic
@@ -129,12 +130,21 @@ class _Source(Section):
     )
     augment: Augment | None = Field(None, description="This source's own augmentation; default: the general one.")
 
+    @property
+    def summary(self) -> str:
+        """What speech it is, in a few words, for a model's card."""
+        raise NotImplementedError
+
 
 class ManifestSource(_Source):
     """JSON lines with audio_filepath (or features_filepath), text, and optionally duration and speaker."""
 
     kind: Literal["manifest"]
     path: str = Field(description="Relative to data.folder.")
+
+    @property
+    def summary(self) -> str:
+        return f"the recordings in `{self.path}`"
 
 
 class CorpusSource(_Source):
@@ -146,6 +156,10 @@ class CorpusSource(_Source):
         Field(None, description="Default: what the folder looks like.")
     )
     split: str | None = Field(None, description="Such as dev-clean, validated, testing; default: everything.")
+
+    @property
+    def summary(self) -> str:
+        return f"the corpus `{self.path}`" + (f", split `{self.split}`" if self.split else "")
 
 
 class TfdsSource(_Source):
@@ -182,6 +196,10 @@ class TfdsSource(_Source):
             raise ValueError("either name or path wanted")
         return self
 
+    @property
+    def summary(self) -> str:
+        return f"TensorFlow Datasets `{self.name or self.path}`, split `{self.split}`"
+
 
 class SynthesisSource(_Source):
     """Speech synthesized by espeak-ng, where a variant, such as f3, is a speaker in whatever accent; or by Piper."""
@@ -205,6 +223,11 @@ class SynthesisSource(_Source):
         if not self.phrases and self.phrases_file is None and self.grammar is None:
             raise ValueError("phrases, a phrases_file or a grammar wanted")
         return ordered_ranges(self, "words_per_minute", "pitch")
+
+    @property
+    def summary(self) -> str:
+        speaker = "espeak-ng" if self.piper is None else f"Piper's `{PurePath(self.piper).name}`"
+        return f"{self.utterances} utterances synthesized by {speaker}"
 
 
 Source = Annotated[ManifestSource | CorpusSource | TfdsSource | SynthesisSource, Field(discriminator="kind")]

@@ -71,7 +71,7 @@ def card(
         count=len(units.symbols),
         kind=units.kind,
         symbols=" ".join(shown) + (" ..." if len(units.symbols) > len(shown) else ""),
-        sources="; ".join(_source(source) for source in settings.data.train),
+        sources="; ".join(source.summary for source in settings.data.train),
         licence=settings.licence or "not stated in the configuration",
         caveat=" (or may have been: the configuration allows shared speakers)"
         if settings.data.allow_shared_speakers
@@ -108,11 +108,3 @@ def _calibration(errors: dict[str, float] | None) -> str:
         f"{errors['utterances']:.1%} for whole utterances. `scripts/evaluate.py --out FOLDER` measures and draws it "
         "on other speech.\n\n![Share of words and utterances that are right, by confidence](reliability.png)"
     )
-
-
-def _source(source) -> str:
-    if source.kind == "manifest":
-        return f"the recordings in `{source.path}`"
-    if source.kind == "tfds":
-        return f"TensorFlow Datasets `{source.name}`, split `{source.split}`"
-    return f"{source.utterances} utterances synthesized by espeak-ng"
