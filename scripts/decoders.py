@@ -42,8 +42,8 @@ def add_options(arguments: argparse.ArgumentParser) -> None:
         "--least-confidence",
         metavar="X",
         type=float,
-        default=0.0,
-        help="an utterance whose text is less sure, in 0..1, is answered with the empty text; see docs/words.md",
+        help="an utterance whose text is less sure, in 0..1, is answered with the empty text (default: the model's own "
+        "value for greedy decoding, 0 for other decoding; see docs/words.md)",
     )
 
 

@@ -23,6 +23,7 @@ class About:
         cannot_stream: the setting for which it needs the whole utterance; None if it can hear it in pieces.
         calibration: that makes probabilities of its confidences.
         features: that it takes; None if it takes audio.
+        least_confidence: a text by greedy decoding that is less sure is taken for noise, and not given.
     """
 
     units: Units
@@ -33,6 +34,7 @@ class About:
     cannot_stream: str | None
     calibration: Calibration
     features: FeatureFrames | None = None
+    least_confidence: float = 0.0
 
     @property
     def input(self) -> str:
@@ -81,6 +83,8 @@ class About:
             for number in (about.frame_samples, about.first_samples, *([] if about.features else [about.sample_rate])):
                 if not isinstance(number, int) or number < 1:
                     raise ValueError(f"a number of 1 or more wanted, found {number!r}")
+            if not 0 <= about.least_confidence <= 1:
+                raise ValueError(f"least_confidence of 0 to 1 wanted, found {about.least_confidence!r}")
             normalize("", **about.text)
             return about
         except (OSError, ValueError, TypeError, KeyError) as error:

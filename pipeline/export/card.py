@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from pipeline.config import Config, Features
+from pipeline.export.calibration import Calibrated
 from pipeline.text import Units
 
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -43,12 +44,12 @@ python scripts/evaluate.py --model {out} MANIFEST
 ## Limits
 
 It writes what its {kind} can spell and knows no language beyond what it heard in training: other words, accents,
-microphones and noise will raise its error rate. It always answers, also to what is not speech: look at the confidence.
+microphones and noise will raise its error rate. {noise}
 """
 
 
 def card(
-    settings: Config, units: Units, parameters: int, metrics: dict, out: Path, calibration: dict[str, float] | None
+    settings: Config, units: Units, parameters: int, metrics: dict, out: Path, calibrated: Calibrated | None
 ) -> str:
     """Markdown.
 
@@ -56,7 +57,7 @@ def card(
         settings, units, parameters: of the model.
         metrics: the object of the exported epoch in the run's metrics.json.
         out: the export's folder.
-        calibration: expected calibration errors of words and utterances, if confidences are calibrated.
+        calibrated: what was measured on the validation data, if that could be read.
     """
     shown = [repr(symbol) if symbol == " " else symbol for symbol in units.symbols[:60]]
     return _CARD.format(
@@ -79,8 +80,9 @@ def card(
         wer=metrics["wer"],
         cer=metrics["cer"],
         epoch=metrics["epoch"],
-        calibration=_calibration(calibration),
+        calibration=_calibration(calibrated),
         out=_shortest(out),
+        noise=_noise(calibrated),
     )
 
 
@@ -99,9 +101,19 @@ def _shortest(path: Path) -> str:
     return "EXPORTED"
 
 
-def _calibration(errors: dict[str, float] | None) -> str:
-    if errors is None:
+def _noise(calibrated: Calibrated | None) -> str:
+    if calibrated is None:
+        return "It always answers, also to what is not speech: look at the confidence."
+    return (
+        f"What it is less than {calibrated.least_confidence:.1%} sure of, less than of any utterance of its validation "
+        "data, it takes for noise, and answers with nothing."
+    )
+
+
+def _calibration(calibrated: Calibrated | None) -> str:
+    if calibrated is None:
         return "Confidences are not calibrated: the validation data could not be read when the model was exported."
+    errors = calibrated.errors()
     return (
         "Confidences are calibrated on the same data, so that of the words with a confidence of 0.8 four in five are "
         f"right: there the expected calibration error is {errors['words']:.1%} for words and "

@@ -47,12 +47,14 @@ def export(
     if onnx:
         load_tf2onnx()  # before the work
     calibrated = calibrate(model, units, load_config(run.config, overrides))
-    calibration = calibrated.calibration if calibrated else Calibration()
+    calibration, least = Calibration(), 0.0
+    if calibrated:
+        calibration, least = calibrated.calibration, calibrated.least_confidence
     beside = out.with_name(out.name + ".part")
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        save(model, beside, Serving(model, units, calibration).signatures())
-        _about(settings, units, calibration).save(beside)
+        save(model, beside, Serving(model, units, calibration, least).signatures())
+        _about(settings, units, calibration, least).save(beside)
         (beside / "assets" / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")
         if litert:
             write_litert(model, beside)
@@ -60,7 +62,7 @@ def export(
             write_onnx(model, beside)
         if calibrated:
             calibrated.plot(beside / "reliability.png")
-        text = card(settings, units, model.count_params(), metrics, out, calibrated.errors() if calibrated else None)
+        text = card(settings, units, model.count_params(), metrics, out, calibrated)
         (beside / "card.md").write_text(text, encoding="utf-8")
         take_over(out, beside)
         shutil.rmtree(out, ignore_errors=True)
@@ -71,7 +73,7 @@ def export(
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _about(settings: Config, units: Units, calibration: Calibration) -> About:
+def _about(settings: Config, units: Units, calibration: Calibration, least_confidence: float) -> About:
     features = settings.features
     return About(
         units=units,
@@ -82,4 +84,5 @@ def _about(settings: Config, units: Units, calibration: Calibration) -> About:
         cannot_stream=settings.cannot_stream,
         calibration=calibration,
         features=FeatureFrames.of(features),
+        least_confidence=least_confidence,
     )

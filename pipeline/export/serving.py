@@ -33,10 +33,11 @@ def save(model: AcousticModel, folder: Path, signatures) -> None:
 
 
 class Serving:
-    """The functions that an export of a model offers."""
+    """The functions that an export of a model offers. For `calibration` and `least_confidence` see `About`."""
 
-    def __init__(self, model: AcousticModel, units: Units, calibration: Calibration):
-        self._model, self._units, self._calibration = model, units, calibration
+    def __init__(self, model: AcousticModel, units: Units, calibration: Calibration, least_confidence: float):
+        self._model, self._units = model, units
+        self._calibration, self._least_confidence = calibration, least_confidence
         self._signal = signal_spec(model.settings.features)
         self._largest = samples.LARGEST if self._signal.name == "audio" else feature_files.LARGEST
 
@@ -69,7 +70,7 @@ class Serving:
             slope, offset = self._calibration.utterance
             confidence = tf.clip_by_value(confidence, SMALLEST, 1 - SMALLEST)
             confidence = tf.sigmoid(slope * (tf.math.log(confidence) - tf.math.log1p(-confidence)) + offset)
-            return {"text": text, "confidence": confidence}
+            return {"text": tf.where(confidence < self._least_confidence, "", text), "confidence": confidence}
 
         return transcribe
 

@@ -39,6 +39,7 @@ class Recognizer:
         endpoints: when an utterance in a stream is over; None if a stream is to be one utterance.
         runtime: "tensorflow"; or "litert", which needs the export's model.tflite and ai-edge-litert instead.
         least_confidence: in 0..1; an utterance whose text is less sure is answered with the empty one, as noise is.
+            Default: the export's own for greedy decoding, 0 for other decoders, whose confidences are not like its.
 
     Attributes:
         about: what the export tells of itself: its sample rate and units, for example.
@@ -65,11 +66,13 @@ class Recognizer:
         folder: str | Path,
         endpoints: Endpoints | None = ENDPOINTS,
         runtime: str = "tensorflow",
-        least_confidence: float = 0.0,
+        least_confidence: float | None = None,
     ):
         if not isinstance(endpoints, Endpoints | None):
             raise InputError(f"endpoints: Endpoints or None wanted, found {endpoints!r}")
-        if not isinstance(least_confidence, (int, float)) or not 0 <= least_confidence <= 1:
+        if least_confidence is not None and not (
+            isinstance(least_confidence, int | float) and 0 <= least_confidence <= 1
+        ):
             raise InputError(f"least confidence: a number from 0 to 1 wanted, found {least_confidence!r}")
         folder = Path(folder)
         self.about = About.load(folder)
@@ -185,7 +188,10 @@ class Recognizer:
 
     def _decode(self, log_probs: np.ndarray, signal: np.ndarray) -> Transcript:
         transcript = self._judged(self.decoder(log_probs), signal, self.calibration)
-        return transcript.unanswered() if transcript.confidence < self._least_confidence else transcript
+        least = self._least_confidence
+        if least is None:
+            least = self.about.least_confidence if self.decoder == self._greedy else 0.0
+        return transcript.unanswered() if transcript.confidence < least else transcript
 
     def _decode_partial(self, log_probs: np.ndarray, signal: np.ndarray) -> Transcript:
         return self._judged(self._greedy(log_probs), signal, self.about.calibration)

@@ -12,6 +12,7 @@ import tiny
 from pipeline.config import load_config
 from pipeline.errors import InputError, PipelineError
 from pipeline.export.saved_model import export
+from pipeline.export.serving import Serving
 from pipeline.inference import Recognizer
 from pipeline.training.run import Run
 from pipeline.training.trainer import train
@@ -75,6 +76,21 @@ def test_text_by_signature_and_by_recognizer_agree_whatever_the_batch(exported, 
         assert transcript.text == text.numpy().decode()
         assert transcript.confidence == pytest.approx(float(confidence), abs=1e-4)
         assert 0 <= transcript.confidence <= 1
+
+
+def test_what_is_less_sure_than_any_validation_utterance_is_answered_with_nothing(exported, speech):
+    _, out, model = exported
+    audio, lengths = speech
+    about = Recognizer(out).about
+    assert 0 < about.least_confidence <= 0.05
+    sure = []
+    for least in (0.0, 0.5, 1.0):
+        serve = Serving(model, about.units, about.calibration, least).signatures()["serving_default"]
+        served = serve(tf.constant(audio), tf.constant(lengths))
+        sure = sure or served["text"].numpy().tolist()
+        expected = [text if found >= least else b"" for text, found in zip(sure, served["confidence"], strict=True)]
+        assert served["text"].numpy().tolist() == expected
+    assert any(sure) and not any(expected)
 
 
 @pytest.mark.parametrize("packet", [1, 160, 10**6])

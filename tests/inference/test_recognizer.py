@@ -125,6 +125,17 @@ def test_what_is_too_unsure_is_answered_with_nothing(exported, speech):
             assert transcript.confidence == pytest.approx(sure.confidence, abs=1e-4)
 
 
+def test_an_export_says_what_is_too_unsure_for_greedy_decoding(exported, speech, tmp_path):
+    shutil.copytree(exported, tmp_path / "out")
+    file = tmp_path / "out" / "assets" / "model.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "least_confidence": 1.0}))
+    recognizer, text = Recognizer(tmp_path / "out"), Recognizer(exported).transcribe(speech).text
+    assert recognizer.transcribe(speech).text == "" != text
+    assert Recognizer(tmp_path / "out", least_confidence=0).transcribe(speech).text == text
+    recognizer.decoder = lambda log_probs: Transcript("ab", 0.5, (Word("ab", 0.1, 0.3, 0.5),))
+    assert recognizer.transcribe(speech).text == "ab"
+
+
 def test_a_decoder_has_a_calibration_of_its_own(exported, speech):
     recognizer = Recognizer(exported)
     recognizer.decoder = lambda log_probs: Transcript("ab", 0.5, (Word("ab", 0.1, 0.3, 0.5),))
@@ -141,7 +152,7 @@ def test_noise_is_less_sure_than_speech(recognizer):
     assert all(found.text == "" or found.confidence < min(speech) for found in noise)
 
 
-@pytest.mark.parametrize("least", [-0.1, 1.5, float("nan"), "0.5", None])
+@pytest.mark.parametrize("least", [-0.1, 1.5, float("nan"), "0.5"])
 def test_a_least_confidence_of_no_use_is_refused(exported, least):
     with pytest.raises(InputError, match="least confidence: a number from 0 to 1 wanted, found"):
         Recognizer(exported, least_confidence=least)
