@@ -54,7 +54,7 @@ def main(arguments) -> None:
 
 def _measure(settings, plan, task, lengths: list[int], adding_steps: int, results) -> None:
     from pipeline.study.adding import AddingProblem, run_adding
-    from pipeline.study.gradients import draw_gradient_flow
+    from pipeline.study.gradients import measure_gradient_flow
     from pipeline.study.memory import check_memory, run_memory
     from pipeline.study.trainings import run_trainings
 
@@ -69,7 +69,7 @@ def _measure(settings, plan, task, lengths: list[int], adding_steps: int, result
     problems = [AddingProblem(length, adding_steps) for length in lengths]
     cells = list(dict.fromkeys(variant.cell for variant in plan.variants))
     run_adding(cells, problems, settings.seed, results, lambda name, found: tell(f"adding problem, {name}: {found}"))
-    draw_gradient_flow(results)
+    measure_gradient_flow(results)
 
 
 def tell(line: str) -> None:

@@ -1,36 +1,54 @@
-"""Gradient flow through time of the networks that a comparison trained, as one picture."""
+"""Gradient flow through time of the networks that a comparison trained, before training and after."""
 
-from pathlib import Path
+import keras
 
-from pipeline.study.report_tasks import GRADIENT_FLOW
+from pipeline.data.splits import load_splits
+from pipeline.inspection.gradient_flow import GradientFlow, gradient_flow, model_alignments, plot_gradient_flow
+from pipeline.models.acoustic import AcousticModel
+from pipeline.study.report_tasks import FLOWS
 from pipeline.study.results import Results
 from pipeline.training.run import Run
 
+STATES = tuple(FLOWS)
+"""What is measured: weights as they are drawn, and the best of the training."""
+_SHARE = 0.01
+"""A gradient reaches as far as it has this share of what it has at its label."""
 
-def draw_gradient_flow(results: Results) -> bool:
-    """Draws the flow of each variant's first training that did not fail, on a batch of its validation data.
 
-    Returns:
-        Whether there is a picture: inspection may have no such measurement.
+def measure_gradient_flow(results: Results) -> None:
+    """Measures and draws the flow of each variant's first training that did not fail, on a batch of validation data.
+
+    Both networks of a training are asked about the same labels in the same frames, where the trained one hears them.
+    `results` gets how far gradients reach: {"gradients": {variant: {state: seconds in each layer}}}.
     """
-    try:
-        from pipeline.inspection.gradient_flow import gradient_flow, plot_gradient_flow
-    except ImportError:
-        return False
-    from pipeline.data.splits import load_splits
-
     first: dict[str, str] = {}
     for name, training in results.values["trainings"].items():
         if training["failed"] is None:
             first.setdefault(training["variant"], name)
-    flows = {}
+    flows: dict[str, dict[str, GradientFlow]] = {state: {} for state in STATES}
     for variant, name in first.items():
-        settings, units, model, _ = Run(results.folder / "trainings" / name).load()
-        _, (inputs, labels) = next(load_splits(settings, units).valid.of_epoch(0))
-        flows[variant] = gradient_flow(model, inputs, labels)
-    if not flows:
-        return False
-    path = results.folder / Path(GRADIENT_FLOW)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    plot_gradient_flow(path, flows)
-    return True
+        for state, flow in zip(STATES, _before_and_after(Run(results.folder / "trainings" / name)), strict=True):
+            flows[state][variant] = flow
+    for state, of_variants in flows.items():
+        if of_variants:
+            path = results.folder / FLOWS[state]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            plot_gradient_flow(path, of_variants)
+    results.values["gradients"] = {
+        variant: {
+            state: [float(frames * flow.frame_seconds) for frames in flow.reach(_SHARE)]
+            for state, flow in ((state, flows[state][variant]) for state in STATES)
+        }
+        for variant in first
+    }
+    results.save()
+
+
+def _before_and_after(run: Run) -> tuple[GradientFlow, GradientFlow]:
+    settings, units, trained, _ = run.load()
+    _, (inputs, labels) = next(load_splits(settings, units).valid.of_epoch(0))
+    alignments = model_alignments(trained, inputs, labels)
+    keras.utils.set_random_seed(settings.seed)
+    new = AcousticModel(settings, len(units), portable=True)
+    new.normalization.set_weights(trained.normalization.get_weights())
+    return tuple(gradient_flow(model, inputs, labels, alignments) for model in (new, trained))

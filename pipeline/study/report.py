@@ -41,7 +41,7 @@ def make_report(results: Results) -> None:
         *_differences(values, kept),
         *_curves(folder, kept),
         *rate_blocks(folder, trainings),
-        *gradient_blocks(folder),
+        *gradient_blocks(values),
         *memory_blocks(folder, values),
         *adding_blocks(values),
         *_everything(values),

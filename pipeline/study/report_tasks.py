@@ -10,8 +10,8 @@ from pipeline.study.adding import GUESSING, RIGHT_WITHIN
 from pipeline.study.document import Block, Heading, Picture, Table, Text
 from pipeline.study.memory_sequences import KINDS
 
-GRADIENT_FLOW = "plots/gradient_flow.png"
-"""Where the picture of gradient flow lies, if one was made; relative to the report's folder."""
+FLOWS = {"new": "plots/gradient_flow_new.png", "trained": "plots/gradient_flow_trained.png"}
+"""Where the pictures of gradient flow lie, relative to the report's folder, by the weights' state."""
 
 
 def by_variant(records: Iterable[dict]) -> dict[str, list[dict]]:
@@ -55,14 +55,25 @@ def rate_blocks(folder: Path, trainings: list[dict]) -> list[Block]:
     ]
 
 
-def gradient_blocks(folder: Path) -> list[Block]:
-    if not (folder / GRADIENT_FLOW).exists():
+def gradient_blocks(values: dict) -> list[Block]:
+    reaches = values.get("gradients")
+    if not reaches:
         return []
+    rows = [
+        [variant, *(", ".join(f"{seconds:.2f} s" for seconds in own[state]) for state in FLOWS)]
+        for variant, own in reaches.items()
+    ]
+    caption = "Norm of a label's gradient at the hidden states before it, over that at its own frame: {}"
     return [
         Heading("Gradient flow"),
-        Picture(
-            GRADIENT_FLOW, "Norm of the loss's gradient at a hidden state, against its distance to the label's frame"
+        Text(
+            "How long before a label's frame its gradient still has 1 % of the norm that it has there, in each "
+            "recurrent layer: geometric means over labels of validation utterances, of one training's network as it "
+            "was drawn and when it had learnt."
         ),
+        Table(["variant", "new", "trained"], rows),
+        Picture(FLOWS["new"], caption.format("before training")),
+        Picture(FLOWS["trained"], caption.format("after training")),
     ]
 
 

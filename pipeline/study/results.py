@@ -25,7 +25,7 @@ class Results:
 
     Attributes:
         values: what results.json holds: "config", "commands", "machine", "parameters" wanted, "minutes" a training,
-            "test" with the utterances, "timing" by variant, "trainings", "memory" and "adding" by name.
+            "test" with the utterances, "timing" and "gradients" by variant, "trainings", "memory" and "adding" by name.
 
     Raises:
         InputError: there is a results.json that is none.

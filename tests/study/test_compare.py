@@ -7,6 +7,7 @@ from pipeline.config import load_config, with_values
 from pipeline.errors import InputError, PipelineError
 from pipeline.study import trainings
 from pipeline.study.adding import AddingProblem, run_adding
+from pipeline.study.gradients import measure_gradient_flow
 from pipeline.study.memory import MemoryTask, run_memory
 from pipeline.study.memory_sequences import KINDS
 from pipeline.study.report import best_rate, make_report
@@ -36,6 +37,7 @@ def study(tmp_path_factory):
     run_trainings(settings, Plan(CELLS, seeds=1), results, lambda name, epoch: calls[1].append((name, epoch["epoch"])))
     run_memory(settings, Plan(CELLS[1:], seeds=1), MemoryTask((0.25, 0.5), steps=4, batch=8, tested=6), results)
     run_adding(["gru"], [AddingProblem(10, steps=5)], 7, results, lambda *_: None)
+    measure_gradient_flow(results)
     make_report(results)
     return settings, folder / "out", calls
 
@@ -64,17 +66,35 @@ def test_results_hold_error_rates_sizes_and_cost(study):
     (memory,) = values["memory"].values()
     assert set(memory["success"]) == set(KINDS) and all(len(shares) == 2 for shares in memory["success"].values())
     assert values["adding"]["gru, 10, 7"]["parameters"] > 0
+    for reaches in values["gradients"].values():
+        assert all(seconds >= 0 for state in ("new", "trained") for seconds in reaches[state])
 
 
 def test_the_report_has_tables_pictures_and_commands(study):
     _, folder, _ = study
     text = (folder / "report.md").read_text()
-    for section in ("Error rates", "Cost", "Differences", "Learning curves", "Memory", "Adding problem", "Commands"):
+    for section in (
+        "Error rates",
+        "Cost",
+        "Differences",
+        "Learning curves",
+        "Gradient flow",
+        "Memory",
+        "Adding problem",
+        "Commands",
+    ):
         assert f"\n## {section}\n" in text
     assert "simple_rnn less lstm" in text and "Spread over learning rates" not in text
     assert "train.py tiny.yaml model.units=48 model.cell=lstm" in text
     assert "data:image/png;base64," in (folder / "report.html").read_text()
-    for name in ("learning_curves", "error_by_parameters", "error_by_seconds", "error_by_real_time_factor", "memory"):
+    for name in (
+        "learning_curves",
+        "error_by_parameters",
+        "error_by_seconds",
+        "error_by_real_time_factor",
+        "gradient_flow_new",
+        "memory",
+    ):
         assert (folder / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
