@@ -36,8 +36,11 @@ class Errors:
 
 def main(arguments) -> None:
     from pipeline.data.utterances import Skipped
+    from pipeline.errors import InputError
     from pipeline.inference import Recognizer
 
+    if arguments.snr is not None and not -100 <= arguments.snr <= 100:
+        raise InputError(f"--snr: -100 to 100 decibels wanted, found {arguments.snr:g}")
     command.load_tensorflow()
     recognizer = Recognizer(arguments.model)
     strings = _strings(arguments, recognizer.sample_rate)

@@ -55,6 +55,10 @@ class NBest(Transcript):
         best = tuple(sorted(pairs, key=lambda pair: -pair[1])[:count])
         return replace(super().joined(other), alternatives=best)
 
+    def unanswered(self) -> Self:
+        """See `Transcript`."""
+        return replace(super().unanswered(), alternatives=())
+
 
 @dataclass(slots=True, eq=False)
 class _Prefix:

@@ -242,6 +242,8 @@ def load_thresholds(folder: str | Path) -> dict[str, float]:
         return {}
     try:
         thresholds = json.loads(path.read_text(encoding="utf-8"))["thresholds"]
+        if not isinstance(thresholds, dict):
+            raise TypeError(f"found {thresholds!r}")
         return {keyword: _threshold(keyword, thresholds) for keyword in thresholds}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f'{path}: {{"thresholds": {{keyword: 0..1}}}} wanted ({error})') from error

@@ -1,5 +1,6 @@
 """N-gram language models: ARPA text by a reader of our own, KenLM's binary files by the package kenlm."""
 
+import logging
 import math
 import mmap
 from collections.abc import Collection, Hashable, Iterable
@@ -9,6 +10,8 @@ from typing import Protocol
 from pipeline.decoding.arpa import Ngrams, read_arpa
 from pipeline.errors import InputError
 from pipeline.text import OTHER, Units
+
+log = logging.getLogger(__name__)
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 LN_10 = math.log(10.0)
@@ -177,6 +180,15 @@ def _check_units(path: Path, words: Iterable[str], units: Units) -> None:
     if spelled <= len(words) * _FEW:
         raise InputError(
             f"{path}: {_wanted(units)}, found {spelled} of {len(words)} that they can spell, with {_examples(words)}"
+        )
+    if spelled < len(words):
+        others = [word for word in words if not symbols.issuperset(word)]
+        log.warning(
+            "%s: %d of its %d words will never be heard, the units cannot spell them: %s",
+            path,
+            len(others),
+            len(words),
+            _examples(others),
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.decoding.confidence import Calibration
 from pipeline.errors import InputError
+from pipeline.export.checksums import check_whole
 from pipeline.feature_files import FeatureFrames
 from pipeline.text import Units, normalize
 
@@ -73,6 +74,7 @@ class About:
         file = folder / "assets" / "model.json"
         if not file.exists() and not (folder / "saved_model.pb").exists():
             raise InputError(f"{folder}: an exported model wanted, there is no saved_model.pb in it")
+        check_whole(folder, "assets/units.txt", "assets/model.json")
         units = Units.load(folder / "assets" / "units.txt")
         try:
             values = json.loads(file.read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ from pipeline.text import Units
 
 log = logging.getLogger(__name__)
 
-_NOISE_SHARE, _NOISE_AT_MOST = 0.75, 0.05
+_NOISE_SHARE, _NOISE_AT_MOST = 0.5, 0.05
 """What is taken for noise is less sure than this share of any validation utterance, and 19 times in 20 not right."""
 
 

@@ -1,6 +1,5 @@
 """A model for small devices: fixed shapes, built-in operations and 8-bit weights, for LiteRT (TensorFlow Lite)."""
 
-import hashlib
 import json
 import tempfile
 from pathlib import Path
@@ -59,7 +58,6 @@ def write_litert(model: AcousticModel, folder: Path) -> None:
         "context": context,
         "copies": features.delta_context,
         "centre": features.centre,
-        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in converted.items()},
     }
     (folder / "assets" / "litert.json").write_text(json.dumps(host, indent=2) + "\n", encoding="utf-8")
 

@@ -11,6 +11,7 @@ from pipeline.errors import InputError, PipelineError
 from pipeline.export.about import About
 from pipeline.export.calibration import calibrate
 from pipeline.export.card import card
+from pipeline.export.checksums import write_checksums
 from pipeline.export.earlier import take_over
 from pipeline.export.litert import write_litert
 from pipeline.export.onnx import load_tf2onnx, write_onnx
@@ -64,6 +65,7 @@ def export(
             calibrated.plot(beside / "reliability.png")
         text = card(settings, units, model.count_params(), metrics, out, calibrated)
         (beside / "card.md").write_text(text, encoding="utf-8")
+        write_checksums(beside)
         take_over(out, beside)
         shutil.rmtree(out, ignore_errors=True)
         beside.rename(out)

@@ -1,6 +1,5 @@
 """An export's files for LiteRT as a recognizer uses them: with ai-edge-litert and numpy alone."""
 
-import hashlib
 import json
 from pathlib import Path
 from threading import Lock
@@ -10,6 +9,7 @@ import numpy as np
 from pipeline.decoding.keyword_search import spot
 from pipeline.errors import InputError
 from pipeline.export.about import About
+from pipeline.export.checksums import check_whole
 
 
 class LiteRTModel:
@@ -38,7 +38,7 @@ class LiteRTModel:
         self._about, self._lock = about, Lock()
         try:
             host = json.loads((folder / "assets" / "litert.json").read_text(encoding="utf-8"))
-            _check_whole(folder, host.get("sha256", {}))
+            check_whole(folder, "features.tflite", "model.tflite", "assets/litert.json")
             self._n_fft, self._hop, self._stride = host["n_fft"], host["hop"], host["stride"]
             self._context, self._copies, self._centre = host["context"], host["copies"], host["centre"]
             self._interpreters = [Interpreter(str(file), num_threads=1) for file in files]  # runners do not keep them
@@ -146,17 +146,6 @@ class LiteRTModel:
 
     def _joined(self, parts: list[np.ndarray]) -> np.ndarray:
         return np.concatenate([np.zeros((0, len(self._about.units)), np.float32), *parts])
-
-
-def _check_whole(folder: Path, digests: dict[str, str]) -> None:
-    """Damage to weights alone shows nowhere else. Exports of earlier versions have no digests.
-
-    Raises:
-        ValueError: a file is not the one that was exported.
-    """
-    for name, digest in digests.items():
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
-            raise ValueError(f"{name} is not the file that was exported")
 
 
 def _padded(values: np.ndarray, count: int) -> np.ndarray:

@@ -188,13 +188,16 @@ class Recognizer:
 
     def _decode(self, log_probs: np.ndarray, signal: np.ndarray) -> Transcript:
         transcript = self._judged(self.decoder(log_probs), signal, self.calibration)
-        least = self._least_confidence
-        if least is None:
-            least = self.about.least_confidence if self.decoder == self._greedy else 0.0
-        return transcript.unanswered() if transcript.confidence < least else transcript
+        return self._answered(transcript, 0.0 if self.decoder != self._greedy else self.about.least_confidence)
 
     def _decode_partial(self, log_probs: np.ndarray, signal: np.ndarray) -> Transcript:
-        return self._judged(self._greedy(log_probs), signal, self.about.calibration)
+        transcript = self._judged(self._greedy(log_probs), signal, self.about.calibration)
+        return self._answered(transcript, self.about.least_confidence)
+
+    def _answered(self, transcript: Transcript, least: float) -> Transcript:
+        """It, or its unanswered form if it is less sure than what the recognizer was given, or by default `least`."""
+        least = least if self._least_confidence is None else self._least_confidence
+        return transcript.unanswered() if transcript.confidence < least else transcript
 
     def _judged(self, transcript: Transcript, signal: np.ndarray, calibration: Calibration) -> Transcript:
         """Its words where they are heard, and confidences that are probabilities."""

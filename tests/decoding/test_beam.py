@@ -247,3 +247,7 @@ def test_alternatives_of_two_utterances_are_the_best_pairs():
     joined = first.joined(second)
     assert (joined.text, joined.confidence) == ("a b b", 0.8)
     assert joined.alternatives == (("a b b", -2.0), ("a b ab", -2.5), ("a b", -3.0))
+
+
+def test_what_is_too_unsure_has_no_alternatives():
+    assert NBest("a b", 0.9, (), (("a b", -1.0), ("a", -2.0))).unanswered() == NBest("", 0.9, (), ())

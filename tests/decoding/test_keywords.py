@@ -246,7 +246,9 @@ def test_thresholds_are_kept_in_the_export(tmp_path):
     assert load_thresholds(tmp_path) == {"art": 0.7, "café": 0.2}
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"thresholds": 3}', '{"thresholds": {"art": 7}}', "\udcff"])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"thresholds": 3}', '{"thresholds": []}', '{"thresholds": {"art": 7}}', "\udcff"]
+)
 def test_damaged_thresholds_are_told(tmp_path, content):
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets" / "keywords.json").write_bytes(content.encode("utf-8", "surrogateescape"))

@@ -214,8 +214,10 @@ def test_a_model_with_other_units_is_refused(tmp_path, words, units, message):
         load_language_model(of_words(tmp_path / "other.arpa", words), units)
 
 
-def test_a_model_that_knows_more_words_than_the_units_is_taken(tmp_path):
+def test_a_model_that_knows_more_words_than_the_units_is_taken(tmp_path, caplog):
     path = of_words(tmp_path / "digits.arpa", ["one", *(f"w{number}" for number in range(200))])
     assert "one" in load_language_model(path, Units("words", ["one", "two"])).words
+    assert not caplog.text
     path = of_words(tmp_path / "some.arpa", ["caf\u00e9", "NASA", "na\u00efve", "tea"])
     assert math.isfinite(load_language_model(path, UNITS).score((), "tea")[0])
+    assert "some.arpa: 3 of its 4 words will never be heard" in caplog.text and "'NASA'" in caplog.text

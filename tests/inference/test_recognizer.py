@@ -1,6 +1,7 @@
 import json
 import shutil
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -127,10 +128,13 @@ def test_what_is_too_unsure_is_answered_with_nothing(exported, speech):
 
 def test_an_export_says_what_is_too_unsure_for_greedy_decoding(exported, speech, tmp_path):
     shutil.copytree(exported, tmp_path / "out")
-    file = tmp_path / "out" / "assets" / "model.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "least_confidence": 1.0}))
+    (tmp_path / "out" / "SHA256SUMS").unlink()
+    replace(Recognizer(exported).about, least_confidence=1.0).save(tmp_path / "out")
     recognizer, text = Recognizer(tmp_path / "out"), Recognizer(exported).transcribe(speech).text
     assert recognizer.transcribe(speech).text == "" != text
+    stream = recognizer.stream()
+    stream.accept_waveform(speech[: len(speech) // 4])
+    assert stream.partial().text == ""
     assert Recognizer(tmp_path / "out", least_confidence=0).transcribe(speech).text == text
     recognizer.decoder = lambda log_probs: Transcript("ab", 0.5, (Word("ab", 0.1, 0.3, 0.5),))
     assert recognizer.transcribe(speech).text == "ab"
@@ -300,8 +304,18 @@ def test_a_folder_that_is_no_export_is_named(tmp_path):
         Recognizer(tmp_path)
 
 
+@pytest.mark.parametrize("file", ["units.txt", "model.json"])
+def test_what_would_only_show_in_wrong_texts_is_named(exported, tmp_path, file):
+    shutil.copytree(exported, tmp_path / "out")
+    path = tmp_path / "out" / "assets" / file
+    path.write_text(path.read_text().translate(str.maketrans("ab", "ba")))
+    with pytest.raises(InputError, match=rf"{file}: damaged, or not of this export"):
+        Recognizer(tmp_path / "out")
+
+
 def test_a_damaged_export_is_named(exported, tmp_path):
     shutil.copytree(exported, tmp_path / "out")
+    (tmp_path / "out" / "SHA256SUMS").unlink()  # which would name any of these
     units = (tmp_path / "out" / "assets" / "units.txt").read_text()
     (tmp_path / "out" / "assets" / "units.txt").write_text(units.removesuffix("c\n"))
     with pytest.raises(InputError, match=r"units\.txt: the model's 4 units wanted, found 3"):
