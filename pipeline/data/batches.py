@@ -188,21 +188,21 @@ class Batches:
 def _pad(name: str, waveforms: list[np.ndarray], examples: list[Example], few_shapes: bool) -> Batch:
     """Samples, or frames of features, under that name."""
 
-    def size(longest: int) -> int:
-        return _size_among_few(longest) if few_shapes else longest
+    def size(longest: int, an_octave: int) -> int:
+        return _size_among_few(longest, an_octave) if few_shapes else longest
 
     lengths = np.array([len(waveform) for waveform in waveforms], np.int32)
-    signal = np.zeros((len(waveforms), size(lengths.max()), *waveforms[0].shape[1:]), np.float32)
+    signal = np.zeros((len(waveforms), size(lengths.max(), 4), *waveforms[0].shape[1:]), np.float32)
     for row, waveform in zip(signal, waveforms, strict=True):
         row[: len(waveform)] = waveform
     label_lengths = np.array([len(example.labels) for example in examples], np.int32)
-    labels = np.zeros((len(examples), size(max(1, label_lengths.max()))), np.int32)
+    labels = np.zeros((len(examples), size(max(1, label_lengths.max()), 1)), np.int32)
     for row, example in zip(labels, examples, strict=True):
         row[: len(example.labels)] = example.labels
     return {name: signal, "lengths": lengths}, {"labels": labels, "label_lengths": label_lengths}
 
 
-def _size_among_few(size: int) -> int:
-    """The next size of which there are eight an octave: at most an eighth more."""
-    step = 2 ** max(0, (int(size) - 1).bit_length() - 4)
+def _size_among_few(size: int, an_octave: int) -> int:
+    """The next size of which there are that many, a power of two, an octave."""
+    step = max(1, 2 ** (int(size) - 1).bit_length() // 2 // an_octave)
     return -(-int(size) // step) * step

@@ -44,7 +44,9 @@ def lstm(units: int, portable: bool, name: str, dtype: str) -> keras.layers.RNN:
     """Input, forget and output gates around a cell state; Gers et al., "Learning to forget" (2000)."""
     if recurrence_by(portable) == "hand":
         return _with_products(dtype, _LSTM(units, **_RETURNS, use_cudnn=False, name=name))
-    return keras.layers.LSTM(units, **_RETURNS, name=name, dtype=dtype)
+    wide = keras.dtype_policies.get(dtype).compute_dtype == "float32"
+    use_cudnn = "auto" if wide or keras.backend.backend() != "jax" else False  # where JAX's call of it takes no other
+    return keras.layers.LSTM(units, **_RETURNS, use_cudnn=use_cudnn, name=name, dtype=dtype)
 
 
 @register("gru")

@@ -93,7 +93,7 @@ def compared(
         work: a module here, with
             IMPLEMENTATIONS, by name, of which the first is this pipeline's;
             TOLERANCES, of those how far their results may be from those of the one that has none, as the root of the
-            mean square, relative to theirs; and
+            mean square, relative to theirs (GPU_TOLERANCES where the size says "gpu"); and
             ENVIRONMENT, variables that their processes have.
         size: of the work.
         repeats: runs of each.
@@ -115,7 +115,7 @@ def compared(
                     say(f"left out: {name} ({missing})")
                     workers.remove(worker)
                     worker.close()
-            check(work, workers, module.TOLERANCES)
+            check(work, workers, module.GPU_TOLERANCES if size.get("gpu") else module.TOLERANCES)
             say_load()
             times: Times = {worker.name: [] for worker in workers}
             for _ in range(repeats):

@@ -16,6 +16,8 @@ SIZES = {"batch": 32, "frames": 300, "features": 39, "layers": 2, "hidden": 256,
 """What an option each sets; units are those of the last layer, the blank among them."""
 TOLERANCES = {"pipeline, bfloat16": 0.05, "keras": 1e-3, "pytorch": 1e-3}
 """bfloat16 has 8 bits."""
+GPU_TOLERANCES = {"pipeline, bfloat16": 0.1, "keras": 0.02, "pytorch": 0.02}
+"""Where float32 is multiplied as TensorFloat-32, of 11 bits, as JAX and cuDNN do unless told otherwise."""
 FRAME_SECONDS = 0.03
 """Of audio in a frame of the network: three hops of 10 ms."""
 FASTER = {"simple_rnn": {"pytorch": 1.5, "keras": 4}, "lstm": {"pytorch": 1.5, "keras": 4}, "gru": {"pytorch": 1.3}}
@@ -25,6 +27,7 @@ FASTER = {"simple_rnn": {"pytorch": 1.5, "keras": 4}, "lstm": {"pytorch": 1.5, "
 def add_options(work) -> None:
     """Of this work."""
     add_size_options(work)
+    work.add_argument("--gpu", action="store_true", help="PyTorch has the GPU too, which Keras takes by itself")
     work.add_argument(
         "--peak-tflops", metavar="X", type=above_zero, help="of the processor or GPU: tells the share of it"
     )
@@ -50,6 +53,12 @@ def sizes(arguments) -> list[dict]:
     return found
 
 
+def _wanted(size: dict, gpu: bool) -> dict[str, float]:
+    """By peer, how many times as fast the pipeline should be."""
+    usual = not gpu and all(size[name] == value for name, value in SIZES.items())
+    return FASTER[size["cell"]] if usual else {}
+
+
 def check_size(size: dict) -> None:
     """Raises: InputError: the labels do not fit into the frames."""
     check_frames(size, _labels(size))
@@ -61,8 +70,8 @@ def measured(arguments) -> Iterator[Row]:
     A frame is 30 ms of audio, as in `configs/commands_lstm.yaml`.
     """
     for size in sizes(arguments):
-        wanted = FASTER[size["cell"]] if all(size[name] == value for name, value in SIZES.items()) else {}
-        least = {name: {"ratio": ratio} for name, ratio in wanted.items()}
+        least = {name: {"ratio": ratio} for name, ratio in _wanted(size, arguments.gpu).items()}
+        size = {**size, "gpu": True} if arguments.gpu else size
         for row in compared("train", size, arguments.repeats, least):
             steps = 1000 / row.median_ms
             more = {"steps_per_s": steps, "audio_s_per_s": steps * size["batch"] * size["frames"] * FRAME_SECONDS}
@@ -202,15 +211,15 @@ def _results(loss, gradients) -> dict:
 def _pytorch(size: dict):
     import torch
 
-    arrays = _arrays(size)
+    arrays, device = _arrays(size), "cuda" if size.get("gpu") else "cpu"
     kind = {"simple_rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[size["cell"]]
-    values = torch.from_numpy(arrays["values"]).transpose(0, 1).contiguous()
-    labels, lengths = torch.from_numpy(arrays["labels"]).long(), torch.from_numpy(arrays["label_lengths"]).long()
-    frames = torch.from_numpy(arrays["frames"]).long()
+    values = torch.from_numpy(arrays["values"]).transpose(0, 1).contiguous().to(device)
+    names = "labels", "label_lengths", "frames"
+    labels, lengths, frames = (torch.from_numpy(arrays[name]).long().to(device) for name in names)
 
     def build():
-        network = kind(size["features"], size["hidden"], size["layers"])
-        head = torch.nn.Linear(size["hidden"], size["units"])
+        network = kind(size["features"], size["hidden"], size["layers"]).to(device)
+        head = torch.nn.Linear(size["hidden"], size["units"]).to(device)
         parameters = _to_pytorch(size, network, head, arrays["weights"])
 
         def step():
@@ -219,6 +228,8 @@ def _pytorch(size: dict):
             scores = head(network(values)[0]).log_softmax(-1)
             loss = torch.nn.functional.ctc_loss(scores, labels, frames, lengths, reduction="none").mean()
             loss.backward()
+            if device == "cuda":
+                torch.cuda.synchronize()
             return loss.item()
 
         return step, _results(step(), _from_pytorch(size, parameters))
@@ -246,7 +257,7 @@ def _to_pytorch(size: dict, network, head, weights: list) -> list:
 
 
 def _from_pytorch(size: dict, parameters: list) -> list:
-    gradients, place = [], iter([parameter.grad.numpy() for parameter in parameters])
+    gradients, place = [], iter([parameter.grad.cpu().numpy() for parameter in parameters])
     for _ in range(size["layers"]):
         kernel, recurrent, *biases = (_other_order(size, next(place)) for _ in range(4))
         gradients += [kernel.T, recurrent.T, np.stack(biases) if size["cell"] == "gru" else biases[0]]

@@ -217,6 +217,20 @@ def test_a_tenth_at_most_is_padding(seed, spread, epoch):
     assert 1 - sum(samples) / room < 0.1
 
 
+def test_a_compiler_has_few_sizes_to_compile_for_which_change_nothing_else(tmp_path):
+    settings = load_config(tiny.write_config(tmp_path, data={"batch_size": 1}))
+    plain, few = load_splits(settings).train, load_splits(settings, few_shapes=True).train
+    sizes = set()
+    for (_, (one, labels)), (_, (other, padded)) in zip(plain.of_epoch(0), few.of_epoch(0), strict=True):
+        samples, count = one["audio"].shape[1], labels["labels"].shape[1]
+        np.testing.assert_array_equal(other["audio"][:, :samples], one["audio"])
+        np.testing.assert_array_equal(padded["labels"][:, :count], labels["labels"])
+        assert not other["audio"][:, samples:].any() and not padded["labels"][:, count:].any()
+        assert samples <= other["audio"].shape[1] <= 1.25 * samples and count <= padded["labels"].shape[1] < 2 * count
+        sizes.add((other["audio"].shape[1], padded["labels"].shape[1]))
+    assert len(sizes) <= 10  # of 24 utterances, a third of a second to one long
+
+
 def test_the_number_of_threads_changes_nothing(tmp_path, monkeypatch):
     path = tiny.write_config(tmp_path, augment={"noise": {"made": ["white"]}, "silence_seconds": [0, 0.2]})
     found = []

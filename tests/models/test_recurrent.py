@@ -53,6 +53,12 @@ def test_portable_cells_stay_away_from_cudnn(cell):
     assert make_cell(cell, 8, True, "layer").use_cudnn is False
 
 
+@pytest.mark.parametrize(("dtype", "use_cudnn"), [("float32", "auto"), ("mixed_bfloat16", False)])
+def test_jax_calls_cudnn_in_float32_alone(dtype, use_cudnn, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    assert make_cell("lstm", 8, False, "layer", dtype).use_cudnn == use_cudnn
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_backward_layer_reads_from_each_utterances_true_end(cell):
     layer = bidirectional(cell)
