@@ -5,6 +5,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import added_noise
 import command
 import decoders
 
@@ -21,7 +22,7 @@ def main(arguments) -> None:
         raise PipelineError(f"{error.name} wanted, to measure with; pip install -r requirements.txt") from error
     recognizer = decoders.make_recognizer(arguments)
     skipped = Skipped()
-    utterances = _utterances(arguments, recognizer.about)
+    utterances = added_noise.in_noise(_utterances(arguments, recognizer.about), arguments, recognizer.about)
     result = evaluate(
         recognizer.transcribe,
         command.progress(utterances, "utterance"),
@@ -95,6 +96,7 @@ arguments.add_argument(
 )
 arguments.add_argument("overrides", metavar="key=value", nargs="*", help="settings that override the configuration's")
 arguments.add_argument("--out", metavar="FOLDER", help="writes metrics, transcripts and a reliability diagram there")
+added_noise.add_options(arguments)
 arguments.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else there")
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import added_noise
 import command
 
 
@@ -28,6 +29,8 @@ def main(arguments) -> None:
     utterances = [(item, True) for item in read_manifest(arguments.positives, about.sample_rate, about.features)]
     for manifest in arguments.negatives:
         utterances += [(item, False) for item in read_manifest(manifest, about.sample_rate, about.features)]
+    heard = added_noise.in_noise([item for item, _ in utterances], arguments, about)
+    utterances = [(item, positive) for item, (_, positive) in zip(heard, utterances, strict=True)]
     to_text = functools.partial(normalize, **about.text)
     keywords = _keywords(arguments, about.units, to_text, [item for item, positive in utterances if positive])
     skipped = Skipped()
@@ -160,6 +163,7 @@ arguments.add_argument("--out", metavar="FOLDER", help="writes the curves there:
 arguments.add_argument(
     "--target-false-alarms-per-hour", metavar="X", type=float, help="stores thresholds for this rate in EXPORTED"
 )
+added_noise.add_options(arguments)
 arguments.add_argument("--json", action="store_true", help="one JSON object a keyword and operating point")
 
 if __name__ == "__main__":

@@ -89,6 +89,18 @@ def test_rates_are_measured_and_thresholds_stored_and_used(folder, run):
     (folder / "model" / "assets" / "keywords.json").unlink()
 
 
+def test_noise_over_the_speech_costs_keywords_and_is_always_the_same(folder, run):
+    arguments = ["--model", "model", "--positives", "train.jsonl", "--negatives", "test.jsonl", "--keyword", "a"]
+    quiet, loud, again, little = (
+        run(evaluate_keywords, *arguments, "--json", *more)[1]
+        for more in ([], ["--snr", "-20"], ["--snr", "-20"], ["--snr", "100"])
+    )
+    assert loud == again != quiet
+    assert [json.loads(line)["miss_rate"] for line in little] == [json.loads(line)["miss_rate"] for line in quiet]
+    code, from_files, _ = run(evaluate_keywords, *arguments, "--json", "--snr", "-20", "--noise", ".")
+    assert code == 0 and from_files not in (loud, quiet)
+
+
 def test_a_model_of_words_spots_all_its_words(folder, run, monkeypatch):
     class Recognizer:
         sample_rate = tiny.RATE
@@ -135,6 +147,32 @@ def assert_stored_points_have_no_false_alarm(stored, values):
             evaluate_keywords,
             ["--model", "model", "--positives", "test.jsonl", "--negatives", "test.jsonl", "--keyword", "ccccc"],
             "test.jsonl: utterances with 'ccccc' wanted, found none",
+        ),
+        (
+            evaluate_keywords,
+            ["--model", "model", "--positives", "test.jsonl", "--negatives", "test.jsonl", "--snr", "nan"],
+            "--snr: -100 to 100 decibels wanted, found nan",
+        ),
+        (
+            evaluate_keywords,
+            ["--model", "model", "--positives", "test.jsonl", "--negatives", "test.jsonl", "--noise", "."],
+            "--noise: --snr wanted as well",
+        ),
+        (
+            evaluate_keywords,
+            [
+                "--model",
+                "model",
+                "--positives",
+                "test.jsonl",
+                "--negatives",
+                "test.jsonl",
+                "--snr",
+                "9",
+                "--noise",
+                "no",
+            ],
+            "--noise: a folder of recordings wanted, found none at no",
         ),
         (
             evaluate_keywords,
