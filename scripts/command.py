@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import importlib.util
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -91,6 +92,17 @@ def load_tensorflow(keras: bool = True) -> None:
         except ImportError as error:
             raise PipelineError(f"TensorFlow wanted ({error}); pip install -r requirements.txt") from error
         tf.config.list_logical_devices()
+
+
+def line(script: str, *without: str) -> str:
+    """The command line that this process was started by, to be shown to others.
+
+    Args:
+        script: the file of the script.
+        without: options without a value that are left out.
+    """
+    arguments = [argument for argument in sys.argv[1:] if argument not in without]
+    return shlex.join(["python", f"scripts/{Path(script).name}", *arguments])
 
 
 def run(main: Callable[[argparse.Namespace], None], arguments: argparse.ArgumentParser) -> None:

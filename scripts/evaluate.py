@@ -9,6 +9,9 @@ import added_noise
 import command
 import decoders
 
+EXAMPLES = 6
+"""Of errors, in a card."""
+
 
 def main(arguments) -> None:
     from pipeline.errors import PipelineError
@@ -52,13 +55,31 @@ def main(arguments) -> None:
         lines = [json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in result.heard]
         (folder / "transcripts.jsonl").write_text("".join(lines), encoding="utf-8")
         skipped.save(folder / "skipped.jsonl")
+    if arguments.card:
+        _add_to_card(arguments.model, values, result)
     if arguments.json:
         print(json.dumps(values))
     else:
-        print(
-            f"WER {values['wer']:.1%}, CER {values['cer']:.1%} on {values['utterances']} utterances "
-            f"({values['audio_seconds'] / 60:.1f} minutes), real-time factor {values['real_time_factor']:.4f}"
-        )
+        print(_told(values))
+
+
+def _told(values: dict) -> str:
+    return (
+        f"WER {values['wer']:.1%}, CER {values['cer']:.1%} on {values['utterances']} utterances "
+        f"({values['audio_seconds'] / 60:.1f} minutes), real-time factor {values['real_time_factor']:.4f}"
+    )
+
+
+def _add_to_card(model: str, values: dict, result) -> None:
+    from pipeline.evaluation.breakdown import comparison
+    from pipeline.export.measured import add_to_card
+
+    wrong = [item for item in result.heard if item.reference != item.hypothesis]
+    shown = wrong[:: -(-len(wrong) // EXAMPLES) or 1]
+    table = comparison([item.reference for item in shown], [item.hypothesis for item in shown])
+    right = f"{len(result.heard) - len(wrong)} of the utterances are right as a whole"
+    examples = f"{right}; of the others, for example:\n\n{table}" if shown else f"{right}."
+    add_to_card(model, command.line(__file__, "--card", "--json"), f"{_told(values)}. {examples}")
 
 
 def _utterances(arguments, about) -> list:
@@ -97,6 +118,7 @@ arguments.add_argument(
 arguments.add_argument("overrides", metavar="key=value", nargs="*", help="settings that override the configuration's")
 arguments.add_argument("--out", metavar="FOLDER", help="writes metrics, transcripts and a reliability diagram there")
 added_noise.add_options(arguments)
+arguments.add_argument("--card", action="store_true", help="adds what was found to the export's card.md")
 arguments.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else there")
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def main(arguments) -> None:
     if target is not None:
         _store(arguments.model, found, target)
     _report(found, load_thresholds(arguments.model), arguments.json)
+    if arguments.card:
+        _add_to_card(arguments.model, found)
     if arguments.out:
         _save(Path(arguments.out), found)
 
@@ -112,6 +114,23 @@ def _report(found: list, stored: dict[str, float], as_json: bool) -> None:
                 print(f"{curve.keyword:24} {columns}{'  in use' if point == in_use else ''}")
 
 
+def _add_to_card(model: str, found: list) -> None:
+    from pipeline.decoding.keywords import DEFAULT_THRESHOLD, load_thresholds
+    from pipeline.evaluation.detection import operating_points, point_at
+    from pipeline.export.measured import add_to_card
+
+    stored = load_thresholds(model)
+    rows = ["| keyword | missed | false alarms an hour | threshold |", "|---|---|---|---|"]
+    for curve in found:
+        in_use = point_at(curve, stored.get(curve.keyword, DEFAULT_THRESHOLD))
+        for point in dict.fromkeys([*operating_points(curve), in_use]):
+            used = ", in use" if point == in_use else ""
+            rates = f"{point.miss_rate:.1%} | {point.false_alarms_per_hour:.2f} | {point.threshold:.4f}{used}"
+            rows.append(f"| {curve.keyword} | {rates} |")
+    table = "\n".join(rows)
+    add_to_card(model, command.line(__file__, "--card", "--json"), f"On {found[0].hours:.2f} hours:\n\n{table}")
+
+
 def _save(folder: Path, found: list) -> None:
     from pipeline.evaluation.detection_plot import plot_detection
 
@@ -164,6 +183,7 @@ arguments.add_argument(
     "--target-false-alarms-per-hour", metavar="X", type=float, help="stores thresholds for this rate in EXPORTED"
 )
 added_noise.add_options(arguments)
+arguments.add_argument("--card", action="store_true", help="adds what was found to the export's card.md")
 arguments.add_argument("--json", action="store_true", help="one JSON object a keyword and operating point")
 
 if __name__ == "__main__":

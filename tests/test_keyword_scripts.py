@@ -96,6 +96,10 @@ def test_noise_over_the_speech_costs_keywords_and_is_always_the_same(folder, run
         for more in ([], ["--snr", "-20"], ["--snr", "-20"], ["--snr", "100"])
     )
     assert loud == again != quiet
+    assert run(evaluate_keywords, *arguments, "--snr", "-20", "--card")[0] == 0
+    told = (folder / "model" / "card.md").read_text()
+    command_line = f"python scripts/evaluate_keywords.py {' '.join(arguments)} --snr -20"
+    assert f"### `{command_line}`" in told and "| a | " in told and ", in use |" in told
     assert [json.loads(line)["miss_rate"] for line in little] == [json.loads(line)["miss_rate"] for line in quiet]
     code, from_files, _ = run(evaluate_keywords, *arguments, "--json", "--snr", "-20", "--noise", ".")
     assert code == 0 and from_files not in (loud, quiet)

@@ -164,6 +164,14 @@ def test_a_manifest_and_a_configuration_are_evaluated_alike(folder, speech):
     assert len((folder / "report" / "transcripts.jsonl").read_text().splitlines()) == 4
 
 
+def test_what_is_measured_goes_into_the_card(folder):
+    done = run(folder, "evaluate.py", "--model", "exported/tiny", "test.jsonl", "--snr", "-30", "--card")
+    assert done.returncode == 0, done.stderr
+    told = (folder / "exported" / "tiny" / "card.md").read_text()
+    assert "### `python scripts/evaluate.py --model exported/tiny test.jsonl --snr -30`" in told
+    assert done.stdout.strip() in told and "| reference | hypothesis |" in told
+
+
 def test_a_split_is_saved_with_its_manifest(folder):
     done = run(folder, "save_split.py", "tiny.yaml", "test", "speech", "--first", "2")
     assert done.returncode == 0, done.stderr

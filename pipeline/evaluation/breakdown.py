@@ -1,5 +1,6 @@
 """Where errors lie: which words and units are taken for which, and how many of whom."""
 
+import re
 from collections import Counter
 
 import jiwer
@@ -17,6 +18,24 @@ def wrong_words(reference: str, hypothesis: str) -> tuple[list[bool], list[bool]
             wrong[0][chunk.ref_start_idx : chunk.ref_end_idx] = [False] * (chunk.ref_end_idx - chunk.ref_start_idx)
             wrong[1][chunk.hyp_start_idx : chunk.hyp_end_idx] = [False] * (chunk.hyp_end_idx - chunk.hyp_start_idx)
     return wrong
+
+
+def comparison(references: list[str], hypotheses: list[str]) -> str:
+    """A Markdown table of what was said and what was heard; bold are the words of which the other has not the same."""
+    rows = ["| reference | hypothesis |", "|---|---|"]
+    for said, heard in zip(references, hypotheses, strict=True):
+        wrong = wrong_words(said, heard)
+        rows.append(f"| {_marked(said, wrong[0])} | {_marked(heard, wrong[1])} |")
+    return "\n".join(rows)
+
+
+def _marked(text: str, wrong: list[bool]) -> str:
+    words = [_escaped(word) for word in text.split()]
+    return " ".join(f"**{word}**" if bad else word for word, bad in zip(words, wrong, strict=True)) or "(nothing)"
+
+
+def _escaped(word: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", word)
 
 
 def confusions(references: list[str], hypotheses: list[str], kind: str) -> Counter[tuple[str, str]]:

@@ -20,6 +20,7 @@ _CARD = """\
 | hears | {hears} |
 | writes | {count} {kind}: {symbols} |
 | trained on | {sources} |
+| trained for | {epochs} epochs, {duration}{start} |
 | licences | {licence} |
 
 ## How well it does
@@ -49,13 +50,20 @@ microphones and noise will raise its error rate. {noise}
 
 
 def card(
-    settings: Config, units: Units, parameters: int, metrics: dict, out: Path, calibrated: Calibrated | None
+    settings: Config,
+    units: Units,
+    parameters: int,
+    metrics: dict,
+    seconds: float,
+    out: Path,
+    calibrated: Calibrated | None,
 ) -> str:
     """Markdown.
 
     Args:
         settings, units, parameters: of the model.
         metrics: the object of the exported epoch in the run's metrics.json.
+        seconds: that the training took.
         out: the export's folder.
         calibrated: what was measured on the validation data, if that could be read.
     """
@@ -80,6 +88,9 @@ def card(
         wer=metrics["wer"],
         cer=metrics["cer"],
         epoch=metrics["epoch"],
+        epochs=settings.training.epochs,
+        duration=f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours",
+        start=f", from the weights of `{settings.training.start}`" if settings.training.start else "",
         calibration=_calibration(calibrated),
         out=_shortest(out),
         noise=_noise(calibrated),

@@ -16,6 +16,14 @@ def write_checksums(folder: Path) -> None:
     (folder / FILE).write_text("".join(lines), encoding="utf-8")
 
 
+def renew_checksum(folder: Path, name: str) -> None:
+    """Of one file that was changed on purpose; nothing where the export has no checksums."""
+    if (folder / FILE).exists():
+        lines = (folder / FILE).read_text(encoding="utf-8").splitlines()
+        renewed = [f"{_digest(folder / name)}  {name}" if line.partition("  ")[2] == name else line for line in lines]
+        (folder / FILE).write_text("\n".join(renewed) + "\n", encoding="utf-8")
+
+
 def check_whole(folder: Path, *names: str) -> None:
     """Checks files by their paths in the export. Exports of earlier versions have no checksums, and pass.
 

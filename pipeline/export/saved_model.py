@@ -63,7 +63,7 @@ def export(
             write_onnx(model, beside)
         if calibrated:
             calibrated.plot(beside / "reliability.png")
-        text = card(settings, units, model.count_params(), metrics, out, calibrated)
+        text = card(settings, units, model.count_params(), metrics, run.seconds(), out, calibrated)
         (beside / "card.md").write_text(text, encoding="utf-8")
         write_checksums(beside)
         take_over(out, beside)

@@ -2,13 +2,12 @@
 
 import functools
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from pipeline.evaluation.breakdown import wrong_words
+from pipeline.evaluation.breakdown import comparison
 from pipeline.inspection.pixels import pixels
 
 FINAL = {
@@ -42,13 +41,9 @@ class TensorBoardLog:
         self._writer.flush()
 
     def transcripts(self, epoch: int, references: list[str], hypotheses: list[str]) -> None:
-        """A table of what was said and what was heard; bold are the words of which the other has not the same."""
-        rows = ["| reference | hypothesis |", "|---|---|"]
-        for said, heard in zip(references, hypotheses, strict=True):
-            wrong = wrong_words(said, heard)
-            rows.append(f"| {_marked(said, wrong[0])} | {_marked(heard, wrong[1])} |")
+        """A table of what was said and what was heard, as `comparison` makes it."""
         with self._writer.as_default(step=epoch):
-            tf.summary.text("transcripts", "\n".join(rows))
+            tf.summary.text("transcripts", comparison(references, hypotheses))
         self._writer.flush()
 
     def audio(self, epoch: int, name: str, audio: np.ndarray, sample_rate: int) -> None:
@@ -95,15 +90,6 @@ class TensorBoardLog:
     def close(self) -> None:
         if "_writer" in vars(self):
             self._writer.close()
-
-
-def _marked(text: str, wrong: list[bool]) -> str:
-    words = [_escaped(word) for word in text.split()]
-    return " ".join(f"**{word}**" if bad else word for word, bad in zip(words, wrong, strict=True)) or "(nothing)"
-
-
-def _escaped(word: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", word)
 
 
 def _flat(settings: dict, prefix: str = "") -> dict[str, bool | int | float | str]:

@@ -65,6 +65,10 @@ class Run:
         metrics = load_checkpoint(self.best, model.variables)
         return settings, units, model, metrics
 
+    def seconds(self) -> float:
+        """That its epochs took so far, by the clock."""
+        return sum(epoch["seconds"] for epoch in json.loads(self.metrics.read_text(encoding="utf-8"))["epochs"])
+
 
 def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))

@@ -5,7 +5,10 @@ import tiny
 
 from pipeline.config import load_config
 from pipeline.config.data import SOURCES
+from pipeline.errors import InputError
 from pipeline.export import card
+from pipeline.export.checksums import check_whole, write_checksums
+from pipeline.export.measured import add_to_card
 from pipeline.text import Units
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,4 +46,23 @@ def test_a_card_tells_what_a_source_of_each_kind_is(tmp_path, kind):
     keys, told = SUMMARIES[kind]
     config = load_config(tiny.write_config(tmp_path, data={"train": [{"kind": kind, **keys}]}))
     metrics = {"wer": 0.1, "cer": 0.1, "epoch": 1}
-    assert f"| trained on | {told} |" in card.card(config, Units("words", ["yes"]), 100, metrics, Path("out"), None)
+    text = card.card(config, Units("words", ["yes"]), 100, metrics, 90.0, Path("out"), None)
+    assert f"| trained on | {told} |" in text and "| trained for | 3 epochs, 2 minutes |" in text
+
+
+def test_measurements_stand_in_the_card_once_a_command_and_before_the_limits(tmp_path):
+    (tmp_path / "card.md").write_text("# red\n\nwell\n\n## Limits\n\nmany\n")
+    write_checksums(tmp_path)
+    for command, found in [("a --b", "WER 1%."), ("c", "| x |\n|---|\n| 1 |"), ("a --b", "WER 2%.\n")]:
+        add_to_card(tmp_path, command, found)
+        check_whole(tmp_path, "card.md")
+    told = "## Measured\n\n### `a --b`\n\nWER 2%.\n\n### `c`\n\n| x |\n|---|\n| 1 |\n"
+    assert (tmp_path / "card.md").read_text() == f"# red\n\nwell\n\n{told}\n## Limits\n\nmany\n"
+
+
+@pytest.mark.parametrize("text", [None, "# red\n"])
+def test_a_card_to_add_to_is_wanted(tmp_path, text):
+    if text is not None:
+        (tmp_path / "card.md").write_text(text)
+    with pytest.raises(InputError, match=r"card\.md: "):
+        add_to_card(tmp_path, "a", "b")
