@@ -66,6 +66,7 @@ def check_backend(*able: str) -> None:
     from pipeline.errors import InputError
 
     backend, able = os.environ.get("KERAS_BACKEND") or "tensorflow", able or ("tensorflow", "jax")
+    os.environ["KERAS_BACKEND"] = backend  # and not what a keras.json says
     if backend not in able:
         raise InputError(f"KERAS_BACKEND = {backend}: {' or '.join(able)} wanted")
     if backend == "jax" and not importlib.util.find_spec("jax"):
@@ -120,6 +121,8 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
         _end(str(error), error.exit_code)
     except BrokenPipeError:  # the reader, `head` for example, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except MemoryError as error:
+        _end(f"out of memory: {error}", 1)
     except OSError as error:
         _end(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
     except KeyboardInterrupt:

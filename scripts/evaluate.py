@@ -77,9 +77,10 @@ def _add_to_card(model: str, values: dict, result) -> None:
     wrong = [item for item in result.heard if item.reference != item.hypothesis]
     shown = wrong[:: -(-len(wrong) // EXAMPLES) or 1]
     table = comparison([item.reference for item in shown], [item.hypothesis for item in shown])
-    right = f"{len(result.heard) - len(wrong)} of the utterances are right as a whole"
-    examples = f"{right}; of the others, for example:\n\n{table}" if shown else f"{right}."
-    add_to_card(model, command.line(__file__, "--card", "--json"), f"{_told(values)}. {examples}")
+    told = f"{_told(values)}. Right as a whole: {len(result.heard) - len(wrong)} utterances."
+    if shown:
+        told += f" Of the others, for example:\n\n{table}"
+    add_to_card(model, command.line(__file__, "--card", "--json"), told)
 
 
 def _utterances(arguments, about) -> list:

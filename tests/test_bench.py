@@ -4,13 +4,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import bench
 import numpy as np
 import pytest
 import soundfile
 import tiny
-from benchmarks import fresh, growth, inference, peers, profile, sounds
+from benchmarks import features, fresh, growth, inference, peers, profile, sounds
 from benchmarks.timing import Row, Stopwatch, print_rows, rows
 
 from pipeline.config import Augment, load_config
@@ -92,7 +93,8 @@ def test_headings_stand_apart(capsys):
     assert len(headings) == len(values)
 
 
-def test_features_agree_with_those_of_the_peers(capsys):
+def test_features_agree_with_those_of_the_peers(capsys, monkeypatch):
+    monkeypatch.setattr(features, "SIZES", {"batch": 2, "seconds": 1})  # at which they are judged
     bench.main(bench.arguments.parse_args(["features", "--batch", "2", "--seconds", "1", "--repeats", "1", "--json"]))
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [values["implementation"] for values in found][:2] == ["pipeline", "librosa"]
@@ -164,6 +166,28 @@ def test_a_peer_that_lacks_a_result_is_not_timed():
     workers[1].results = dict
     with pytest.raises(PipelineError, match="results of peer: loss wanted, found none"):
         peers.check("ctc", workers, {"peer": 1e-3})
+
+
+def test_without_this_pipeline_there_is_nothing_to_compare(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('no such thing')")
+    done = run("ctc", *TINY, PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "") and done.stderr.splitlines()[
+        -1
+    ] == "error: pipeline: no such thing"
+
+
+def test_peers_can_be_left_out(capsys):
+    bench.main(
+        bench.arguments.parse_args(["ctc", *TINY, "--without", "keras.ops.ctc_loss", "--without", "pytorch", "--json"])
+    )
+    assert [json.loads(line)["implementation"] for line in capsys.readouterr().out.splitlines()] == ["pipeline"]
+
+
+def test_a_gpu_that_is_not_there_is_told_before_anything_is_run(monkeypatch):
+    torch = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: False))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    with pytest.raises(InputError, match="--gpu: a GPU wanted"):
+        next(bench.arguments.parse_args(["train", "--gpu"]).measured(bench.arguments.parse_args(["train", "--gpu"])))
 
 
 def test_a_worker_that_fails_is_told():

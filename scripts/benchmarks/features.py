@@ -14,20 +14,24 @@ BACKENDS = ("tensorflow",)
 """Of Keras, on which this runs."""
 TOLERANCES = {"librosa": 1e-5, "python_speech_features": 1e-5}
 FASTER = {"librosa": {"ratio": 2}}
+SIZES = {"batch": 16, "seconds": 5}
 RATE = 16000
 
 
 def add_options(work) -> None:
     """Of this work."""
-    work.add_argument("--batch", type=at_least(1), default=16, help="utterances (default: %(default)s)")
-    work.add_argument("--seconds", type=at_least(1), default=5, help="whole, of an utterance (default: %(default)s)")
+    work.add_argument("--batch", type=at_least(1), default=SIZES["batch"], help="utterances (default: %(default)s)")
+    work.add_argument(
+        "--seconds", type=at_least(1), default=SIZES["seconds"], help="whole, of an utterance (default: %(default)s)"
+    )
     work.add_argument("--repeats", type=at_least(1), default=15, help="timed runs of each (default: %(default)s)")
 
 
 def measured(arguments) -> Iterator[Row]:
     """20 coefficients of 40 mel bands, 100 frames a second, of audio at 16 kHz; memory is what that needs at most."""
     size = {"batch": arguments.batch, "seconds": arguments.seconds}
-    for row in compared("features", size, arguments.repeats, FASTER):
+    least = FASTER if size == SIZES else {}
+    for row in compared("features", size, arguments.repeats, least, arguments.without):
         seconds = size["batch"] * size["seconds"]
         yield replace(row, more={**row.more, "times_real_time": seconds / row.median_ms * 1000})
 
@@ -66,25 +70,22 @@ def _librosa(size: dict):
     audio, features = _audio(size), _features()
 
     def run():
-        return [
-            librosa.feature.mfcc(
-                y=one,
-                sr=RATE,
-                n_mfcc=features.coefficients,
-                n_mels=features.mels,
-                n_fft=features.n_fft,
-                win_length=features.window_samples,
-                hop_length=features.hop_samples,
-                fmin=features.low_hz,
-                fmax=features.high_hz,
-                window=features.window,
-                center=False,
-                power=2.0,
-            ).T
-            for one in audio
-        ]
+        return librosa.feature.mfcc(
+            y=audio,
+            sr=RATE,
+            n_mfcc=features.coefficients,
+            n_mels=features.mels,
+            n_fft=features.n_fft,
+            win_length=features.window_samples,
+            hop_length=features.hop_samples,
+            fmin=features.low_hz,
+            fmax=features.high_hz,
+            window=features.window,
+            center=False,
+            power=2.0,
+        )
 
-    return lambda: (run, {"mfcc": np.stack(run())})
+    return lambda: (run, {"mfcc": run().swapaxes(1, 2)})
 
 
 def _python_speech_features(size: dict):

@@ -18,6 +18,7 @@ STEPS = {
 """Of each size, while the others stay."""
 LABELS = {"batch": "utterances", "frames": "frames", "hidden": "units of a layer", "labels": "labels"}
 LEFT_OUT = {"keras"}
+FORMATS = (".png", ".svg", ".pdf")
 
 
 def add_options(work) -> None:
@@ -29,6 +30,8 @@ def add_options(work) -> None:
 
 def measured(arguments) -> Iterator[Row]:
     """Training steps of growing batches, utterances, layers and transcripts, beside PyTorch if it is installed."""
+    from pipeline.errors import InputError
+
     steps = [
         (name, {**standard, name: value})
         for standard in train.sizes(arguments)
@@ -38,6 +41,8 @@ def measured(arguments) -> Iterator[Row]:
     for _, size in steps:
         train.check_size(size)
     out = Path(arguments.out)
+    if out.suffix not in FORMATS:
+        raise InputError(f"--out {out}: a name that ends with {' or '.join(FORMATS)} wanted")
     out.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after it in vain
     found = defaultdict(list)
     for name, size in steps:

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.processes import module_path, say, say_load
 from benchmarks.timing import Row, Times, rows
-from benchmarks.worker import ABSENT
+from benchmarks.worker import ABSENT, READY
 
 PAUSE_SECONDS = 0.3
 """Between runs: what one implementation's threads still do when it is over is not to be another's time."""
@@ -35,20 +35,22 @@ class Worker:
     """
 
     def __init__(self, work: str, name: str, size: dict, folder: Path, environment: dict[str, str]):
-        self.name, self._results = name, folder / f"{name}.npz"
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", work, name, json.dumps(size), str(self._results)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **environment, "PYTHONPATH": module_path()},
-        )
+        self.name, self._results, self._problems = name, folder / f"{name}.npz", folder / f"{name}.txt"
+        with self._problems.open("w") as problems:  # a pipe would fill up, as nobody reads it
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.worker", work, name, json.dumps(size), str(self._results)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=problems,
+                text=True,
+                env={**os.environ, **environment, "PYTHONPATH": module_path()},
+            )
 
     def ready(self) -> str | None:
         """Waits until it has computed its results. What package it misses, if it does."""
-        word, _, rest = self._line().partition(" ")
-        return rest if word == ABSENT else None
+        while (found := self._line().partition(" "))[0] not in (ABSENT, READY):
+            pass  # what its packages print
+        return found[2] if found[0] == ABSENT else None
 
     def results(self) -> dict[str, np.ndarray]:
         with np.load(self._results) as found:
@@ -79,7 +81,8 @@ class Worker:
             raise PipelineError(f"{self.name}: no answer in {READY_SECONDS:g} s")
         line = self._process.stdout.readline()
         if not line:
-            problem = (self._process.communicate()[1].strip().splitlines() or ["no reason given"])[-1]
+            self._process.wait()
+            problem = (self._problems.read_text().strip().splitlines() or ["no reason given"])[-1]
             raise PipelineError(f"{self.name}: its process ended ({problem})")
         return line.strip()
 
@@ -101,8 +104,10 @@ def compared(
         without: implementations that are not run; what has no tolerance may be among them, and nothing is checked then.
 
     Raises:
-        PipelineError: results differ, or a process fails.
+        PipelineError: results differ, a process fails, or what this pipeline itself needs is missing.
     """
+    from pipeline.errors import PipelineError
+
     module = importlib.import_module(f"benchmarks.{work}")
     workers = []
     with tempfile.TemporaryDirectory() as folder:
@@ -111,6 +116,8 @@ def compared(
                 worker = Worker(work, name, size, Path(folder), module.ENVIRONMENT.get(name, {}))
                 workers.append(worker)
                 missing = worker.ready()  # one after the other, so that none is in another's way
+                if missing and name not in module.TOLERANCES:
+                    raise PipelineError(f"{name}: {missing}")
                 if missing:
                     say(f"left out: {name} ({missing})")
                     workers.remove(worker)

@@ -100,13 +100,16 @@ def print_rows(work: str, found: Iterable[Row], as_json: bool) -> None:
         print(f"{row.implementation:<24}{line}{_verdict(row)}", flush=True)
 
 
+MOST = 10_000_000
+
+
 def at_least(low: float, kind: type = int) -> Callable[[str], float]:
-    """Of a command line's option: a number that is not too small."""
+    """Of a command line's option: a number that is not too small, and of which a machine may have as many."""
 
     def number(text: str) -> float:
         value = kind(text)
-        if not low <= value < float("inf"):
-            raise argparse.ArgumentTypeError(f"{value}: {low} or more wanted")
+        if not low <= value <= MOST:
+            raise argparse.ArgumentTypeError(f"{value}: {low} to {MOST} wanted")
         return value
 
     return number

@@ -69,16 +69,29 @@ def measured(arguments) -> Iterator[Row]:
 
     A frame is 30 ms of audio, as in `configs/commands_lstm.yaml`.
     """
+    if arguments.gpu:
+        _check_gpu()
     for size in sizes(arguments):
         least = {name: {"ratio": ratio} for name, ratio in _wanted(size, arguments.gpu).items()}
         size = {**size, "gpu": True} if arguments.gpu else size
-        for row in compared("train", size, arguments.repeats, least):
+        for row in compared("train", size, arguments.repeats, least, arguments.without):
             steps = 1000 / row.median_ms
             more = {"steps_per_s": steps, "audio_s_per_s": steps * size["batch"] * size["frames"] * FRAME_SECONDS}
             more["gflop_per_s"] = steps * _products(size) / 1e9
             if arguments.peak_tflops:
                 more["of_peak"] = more["gflop_per_s"] / 1000 / arguments.peak_tflops
             yield replace(row, more={**row.more, **more})
+
+
+def _check_gpu() -> None:
+    from pipeline.errors import InputError
+
+    try:
+        import torch
+    except ImportError:
+        return  # and is left out
+    if not torch.cuda.is_available():
+        raise InputError("--gpu: a GPU wanted that PyTorch can compute on, found none")
 
 
 def _products(size: dict) -> float:

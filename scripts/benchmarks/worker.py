@@ -17,6 +17,9 @@ from benchmarks.timing import Stopwatch
 ABSENT = "absent"
 """The first word of the line of a worker whose package is not installed."""
 
+READY = "ready"
+"""The first word of the line of another, when it has its results."""
+
 Results = dict[str, np.ndarray]
 """By name, what an implementation must agree about with the others."""
 Implementation = Callable[[dict], Callable[[], tuple[Callable[[], object], Results]]]
@@ -34,7 +37,7 @@ def main(work: str, name: str, size: str, results: str) -> None:
     run, found = build()
     np.savez(results, **{key: np.asarray(value, np.float64) for key, value in found.items()})
     run()  # whatever is made at the first run
-    print("ready", flush=True)
+    print(READY, flush=True)
     for line in sys.stdin:
         if line.strip() == "memory":
             print(most_megabytes() - before, flush=True)

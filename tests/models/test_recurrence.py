@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.src.backend.tensorflow.rnn import _standardize_cudnn_weights
 
-from pipeline.models import recurrent
+from pipeline.models import cudnn, recurrent
 from pipeline.models.recurrent import make_cell
 
 LAYERS = {"simple_rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
@@ -132,11 +133,13 @@ def test_the_gradient_of_a_bias_over_many_frames_is_summed_well_in_bfloat16():
 
 
 def test_cudnn_has_the_weights_in_its_order():
-    from pipeline.models import cudnn
-
+    random = np.random.default_rng(0)
+    weights = [random.normal(size=shape).astype(np.float32) for shape in ((5, UNITS), (UNITS, UNITS), UNITS)]
+    biases = [weights[2], np.zeros_like(weights[2])]  # as Keras has it for the cells that it calls cuDNN for
+    wanted = _standardize_cudnn_weights(weights[:2], biases, tf.constant([-1]), transpose_weights=True)
+    np.testing.assert_array_equal(cudnn.parameters(*weights), wanted)
     with tf.Graph().as_default() as graph:  # nothing runs without a GPU
-        arguments = [tf.ones([7, 3, 5]), tf.ones([5, UNITS]), tf.ones([UNITS, UNITS]), tf.ones([UNITS])]
-        outputs, (last,) = cudnn.simple_rnn(*arguments, tf.ones([3, UNITS]))
+        outputs, (last,) = cudnn.simple_rnn(tf.ones([7, 3, 5]), *weights, tf.ones([3, UNITS]))
         assert outputs.shape.rank == 3 and last.shape.rank == 2
         operation = next(each for each in graph.get_operations() if each.type == "CudnnRNNV3")
         assert operation.get_attr("rnn_mode") == b"rnn_tanh" and operation.get_attr("time_major")

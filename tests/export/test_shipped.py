@@ -1,0 +1,53 @@
+"""The models in exported/ that ship, on real speech that they were not trained on."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.data.manifest import read_manifest
+from pipeline.data.utterances import Skipped
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.inference import Recognizer
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+MOST_MEGABYTES = 40
+SHIPPED = {
+    "commands-lstm": ("barista/test.jsonl", 12, 0.15),
+    "english-lstm": ("kathleen/test.jsonl", 12, 0.35),
+}
+"""Of each model: speech, every how manyth utterance of it is heard, and the highest character error rate."""
+
+
+def model(name: str) -> Path:
+    return ROOT / "exported" / name
+
+
+def test_every_model_that_ships_is_held_to_something():
+    assert {folder.parent.name for folder in (ROOT / "exported").glob("*-*/saved_model.pb")} == set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_model_is_whole_and_small_and_tells_what_was_measured(name):
+    files = [file for file in model(name).rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) < MOST_MEGABYTES * 1e6
+    assert {"card.md", "SHA256SUMS", "model.tflite", "features.tflite"} <= {file.name for file in files}
+    card = (model(name) / "card.md").read_text(encoding="utf-8")
+    assert f"### `python scripts/evaluate.py --model exported/{name} " in card and "licences" in card
+
+
+@pytest.mark.parametrize("runtime", ["tensorflow", "litert"])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_model_hears_real_speech(name, runtime):
+    if runtime == "litert":
+        pytest.importorskip("ai_edge_litert")
+    manifest, step, most = SHIPPED[name]
+    if not (DATA / manifest).exists():
+        pytest.skip(f"no real speech: {DATA / manifest} is missing")
+    recognizer = Recognizer(model(name), runtime=runtime)
+    utterances = itertools.islice(read_manifest(DATA / manifest, recognizer.sample_rate), 0, None, step)
+    rate = recognizer.about.lengths_per_second
+    found = evaluate(recognizer.transcribe, utterances, rate, recognizer.normalize, Skipped())
+    assert found.rates.cer < most, json.dumps([[item.reference, item.hypothesis] for item in found.heard])
