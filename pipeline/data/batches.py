@@ -79,23 +79,23 @@ class Batches:
         if self._training:
             lengths = lengths * random.uniform(1 - _JITTER, 1 + _JITTER, len(lengths))
         order = np.argsort(lengths, kind="stable")
-        batches = np.split(order, self._bounds(lengths[order]))
+        batches = np.split(order, self._bounds(examples.samples[order]))
         if self._training:
             random.shuffle(batches)
         return batches
 
     def _bounds(self, lengths: np.ndarray) -> list[int]:
-        """Where batches begin, but for the first, of examples sorted by length."""
+        """Where batches begin, but for the first, of examples nearly sorted by length."""
         size, seconds = self._settings.data.batch_size, self._settings.data.batch_seconds
         if seconds is None:
             return list(range(size, len(lengths), size))
         most = seconds * self._settings.features.lengths_per_second
-        bounds, begin = [], 0
+        bounds, begin, longest = [], 0, 0.0
         for number, length in enumerate(lengths.tolist()):
-            count = number - begin
-            if count and (count == size or (count + 1) * length > most):
+            count, longest = number - begin, max(longest, length)
+            if count and (count == size or (count + 1) * longest > most):
                 bounds.append(number)
-                begin = number
+                begin, longest = number, length
         return bounds
 
     def of_epoch(self, epoch: int, augment: bool = True) -> Iterator[tuple[list[Example], Batch]]:

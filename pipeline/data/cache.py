@@ -62,7 +62,7 @@ class DiskCache:
         """What `read` gives, which depends on nothing but the key."""
         name = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
         file = self._folder / name[:2] / f"{name}.npy"
-        with contextlib.suppress(OSError, ValueError):  # not there, or damaged
+        with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or damaged
             return np.load(file)
         array = read()
         if self._writes:

@@ -1,5 +1,6 @@
 """Manifests: JSON lines that name recordings and what is said in them."""
 
+import codecs
 import contextlib
 import functools
 import gc
@@ -54,17 +55,17 @@ def read_manifest(
     reader = _Reader(os.path.dirname(path), sample_rate, features, cache or NoCache())
     utterances, bad = [], Skipped()
     try:
-        with path.open(encoding="utf-8") as lines, _no_garbage():
+        with path.open("rb") as lines, _no_garbage():
             for number, line in enumerate(lines, start=1):
+                if number == 1:
+                    line = line.removeprefix(codecs.BOM_UTF8)
                 if line.strip():
                     try:
-                        utterances.append(reader.utterance(line))
+                        utterances.append(reader.utterance(_decoded(line)))
                     except InputError as error:
                         bad.add(f"{path}:{number}", str(error))
                         if skipped is None:
                             raise InputError(f"{path}:{number}: {error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: a manifest of JSON lines wanted, found bytes that are not UTF-8") from error
     except InputError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a path with a zero in it
@@ -75,7 +76,8 @@ def read_manifest(
         found = f"the first of {len(bad)} bad ones, {first[0]}: {first[1]}" if first else "found none"
         raise InputError(f"{path}: a manifest with at least one line wanted, {found}")
     if skipped is not None:
-        skipped.reasons.update(bad.reasons)
+        for name, reason in bad.reasons.items():
+            skipped.add(name, reason)
     return utterances
 
 
@@ -125,6 +127,9 @@ class _Reader:
         self._folder, self._rate, self._features, self._cache = folder, sample_rate, features, cache
         self._file_key = "features_filepath" if features else "audio_filepath"
         self._strings: dict[str, str] = {}  # one for all lines with the same speaker or transcript
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_strings": {}}  # an utterance travels to other machines without all the others' texts
 
     def utterance(self, line: str) -> Utterance:
         try:
@@ -182,6 +187,13 @@ class _Reader:
 
     def _load_piece(self, file: str, offset: float, seconds: float) -> np.ndarray:
         return audio.load_audio(file, self._rate, offset, seconds)
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"a JSON object in UTF-8 wanted, found {line.strip()[:60]!r}") from error
 
 
 def _string(values: dict, key: str) -> str:

@@ -1,6 +1,7 @@
 """Utterances -> a set of TensorFlow Datasets on disk: sharded, read at random, made here or by Apache Beam."""
 
 import contextlib
+import hashlib
 import json
 import logging
 import re
@@ -65,7 +66,7 @@ def prepare(
 
     tfds.disable_progress_bar()
     names = {split: _split_name(split) for split in splits}
-    _check_same(out, {names[split]: len(utterances) for split, utterances in splits.items()}, sample_rate)
+    _check_same(out, {names[split]: utterances for split, utterances in splits.items()}, sample_rate)
     for left in out.glob(f"{_NAME}/*incomplete*"):
         shutil.rmtree(left, ignore_errors=True)
     skipped = Skipped()
@@ -98,13 +99,14 @@ def prepare(
     return found, skipped
 
 
-def _check_same(out: Path, counts: dict[str, int], sample_rate: int) -> None:
+def _check_same(out: Path, splits: dict[str, Sequence[Utterance]], sample_rate: int) -> None:
     """Notes what is prepared in `out`. Raises: InputError: something else was, or `out` is in use otherwise."""
     note = out / "source.json"
-    now = {"sample_rate": sample_rate, "utterances": counts}
+    counts = {split: len(utterances) for split, utterances in splits.items()}
+    now = {"sample_rate": sample_rate, "utterances": counts, "contents": _digest(splits)}
     if note.exists():
         before = json.loads(note.read_text(encoding="utf-8"))
-        if before != now:
+        if before != now and any(out.glob(f"{_NAME}/*/dataset_info.json")):
             raise InputError(
                 f"{out} holds another set ({before}, wanted {now}): choose another folder, or delete that one"
             )
@@ -115,6 +117,16 @@ def _check_same(out: Path, counts: dict[str, int], sample_rate: int) -> None:
         note.write_text(json.dumps(now) + "\n", encoding="utf-8")
     except OSError as error:
         raise PipelineError(f"{out}: cannot be written ({error.strerror})") from error
+
+
+def _digest(splits: dict[str, Sequence[Utterance]]) -> str:
+    """Of what is said in which recordings by whom; what the recordings hold is not looked at."""
+    digest = hashlib.sha256()
+    for split, utterances in splits.items():
+        for each in utterances:
+            told = [split, each.name, each.transcript, each.speaker]
+            digest.update(json.dumps(told).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def _split_name(split: str) -> str:
@@ -169,17 +181,18 @@ def _by_beam(utterances: Sequence[Utterance]) -> Any:
 def _examples(
     utterances: Sequence[Utterance], skipped: Skipped, most_skipped: float, tell: Callable[[], None]
 ) -> Iterator[tuple[str, dict]]:
+    lost = Skipped(within=skipped)
     for number, utterance in enumerate(utterances):
         key = _key(number, utterance)
         tell()
         try:
             yield key, _example(key, utterance)
         except UnreadableError as error:
-            if skipped.add(utterance.name, str(error)):
+            if lost.add(utterance.name, str(error)):
                 log.warning("skipped %s: %s", utterance.name, error)
-            if len(skipped) > most_skipped * len(utterances):
+            if len(lost) > most_skipped * len(utterances):
                 raise InputError(
-                    f"{skipped.summary(len(utterances))}; at most {most_skipped:.0%} may be unreadable"
+                    f"{lost.summary(len(utterances))}; at most {most_skipped:.0%} may be unreadable"
                 ) from error
 
 

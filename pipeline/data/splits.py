@@ -29,20 +29,25 @@ class Splits:
     skipped: Skipped
 
 
-def load_splits(settings: Config, units: Units | None = None, few_shapes: bool = False) -> Splits:
+def load_splits(
+    settings: Config, units: Units | None = None, few_shapes: bool = False, skipped: Skipped | None = None
+) -> Splits:
     """Reads all sources, and finds what cannot be learnt from before any training.
 
     Args:
         settings: the whole configuration.
         units: those of a run that goes on; default: as configured, or all that the training transcripts need.
         few_shapes: see `Batches`.
+        skipped: where what is left out is written down; default: anew.
 
     Raises:
-        InputError: a source cannot be read, a speaker is in two splits, or nothing can be learnt from.
+        InputError: a source cannot be read, a speaker is in two splits, nothing can be learnt from, or more of a split
+            is left out than `data.most_skipped` allows.
     """
     named = {"train": settings.data.train, "valid": settings.data.valid, "test": settings.data.test}
-    skipped = Skipped()
-    read = {split: sources.read(named[split], settings, split, skipped) for split in named if named[split]}
+    skipped = Skipped() if skipped is None else skipped
+    lost = {split: Skipped(within=skipped) for split in named if named[split]}
+    read = {split: sources.read(named[split], settings, split, lost[split]) for split in lost}
     check_speakers({split: of_epoch(0) for split, of_epoch in read.items()}, settings.data.allow_shared_speakers)
     if units is None:
         normalize = normalizer(settings)
@@ -51,18 +56,20 @@ def load_splits(settings: Config, units: Units | None = None, few_shapes: bool =
             if settings.units.symbols is None
             else Units(settings.units.kind, settings.units.symbols)
         )
-    bad_lines = len(skipped)
     batches = {}
+    bad_lines = {split: len(each) for split, each in lost.items()}
     for split in ("train", "valid"):
-        examples = _Learnable(read[split], settings, units, skipped, f"data.{split}")
+        examples = _Learnable(read[split], settings, units, lost[split], f"data.{split}")
         batches[split] = Batches(examples, settings, skipped, split == "train", few_shapes, split)
         found = examples(0)
         minutes = found.samples.sum() / settings.features.lengths_per_second / 60
         log.info("%s: %d utterances, %.1f minutes", split, len(found), minutes)
+    totals = {split: bad_lines[split] + len(read[split](0)) for split in lost}
     if len(skipped):
-        total = bad_lines + sum(len(read[split](0)) for split in batches)
-        log.warning(skipped.summary(total))
-        too_many_skipped(skipped, total, settings, "data")
+        log.warning(skipped.summary(sum(totals.values())))
+    for split, each in lost.items():
+        if len(each):
+            too_many_skipped(each, totals[split], settings, f"data.{split}")
     return Splits(units, batches["train"], batches["valid"], skipped)
 
 

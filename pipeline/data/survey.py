@@ -14,8 +14,8 @@ import soundfile
 from pipeline import text
 from pipeline.config import Config
 from pipeline.data import sources
-from pipeline.data.utterances import Utterance, normalizer, unlearnable
-from pipeline.errors import InputError
+from pipeline.data.utterances import Skipped, Utterance, normalizer, unlearnable
+from pipeline.errors import InputError, UnreadableError
 
 MOST = 5000
 """Utterances of a split that are listened to."""
@@ -146,13 +146,25 @@ def choose(settings: Config, most: int = MOST) -> dict[str, Chosen]:
     chosen = {}
     for split in ("train", "valid", "test"):
         if configured := getattr(settings.data, split):
-            utterances = sources.read(configured, settings, split)(0)
+            bad = Skipped()
+            utterances = sources.read(configured, settings, split, bad)(0)
             numbers: Sequence[int] = range(len(utterances))
             if len(numbers) > most:
                 random = np.random.default_rng([settings.seed, *split.encode()])
                 numbers = random.choice(len(utterances), size=most, replace=False).tolist()
-            chosen[split] = Chosen(utterances, frozenset(numbers))
+            broken = [_broken(name, reason) for name, reason in bad.reasons.items()]
+            numbers = [*numbers, *range(len(utterances), len(utterances) + len(broken))]
+            chosen[split] = Chosen([*utterances, *broken], frozenset(numbers))
     return chosen
+
+
+def _broken(name: str, reason: str) -> Utterance:
+    """A line that is none, to be shown beside the files that cannot be read."""
+
+    def load():
+        raise UnreadableError(f"{name}: {reason}")
+
+    return Utterance(name, "", None, 0, load)
 
 
 def survey(chosen: dict[str, Chosen], settings: Config, tell: Callable[[], object] = lambda: None) -> Survey:

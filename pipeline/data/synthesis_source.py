@@ -112,7 +112,7 @@ def _speech(
     what = json.dumps([_VERSION, sample_rate, piper, spoken])
     file = folder and folder / "synthesis" / f"{hashlib.sha256(what.encode()).hexdigest()}.npy"
     if file:
-        with contextlib.suppress(OSError, ValueError):  # not there yet, or damaged
+        with contextlib.suppress(OSError, ValueError, EOFError):  # not there yet, or damaged
             return functools.partial(_piece_of_file, file, _first_byte(file)), np.load(file.with_suffix(".ends.npy"))
     pieces = [
         np.round(32767 * speak(text, voice, sample_rate, words_per_minute, pitch)).astype(np.int16)
@@ -128,7 +128,7 @@ def _speech(
 
 
 def _first_byte(file: Path) -> int:
-    """Where the samples begin in a file of them. Raises: OSError, ValueError: it is missing, or not whole."""
+    """Where the samples begin in a file of them. Raises: OSError, ValueError, EOFError: it is missing, or not whole."""
     samples = np.load(file, mmap_mode="r")
     return file.stat().st_size - samples.nbytes
 

@@ -70,14 +70,22 @@ class Examples(Sequence):
 
 @dataclass
 class Skipped:
-    """What was left out, and why; nothing is left out without being written down here."""
+    """What was left out, and why; nothing is left out without being written down here.
+
+    Attributes:
+        reasons: by name.
+        within: where it is written down as well: of all splits, say, what this is of one.
+    """
 
     reasons: dict[str, str] = field(default_factory=dict)
+    within: "Skipped | None" = None
 
     def add(self, name: str, reason: str) -> bool:
         """Returns whether this is news."""
         new = name not in self.reasons
         self.reasons[name] = reason
+        if self.within is not None:
+            self.within.add(name, reason)
         return new
 
     def __len__(self) -> int:
@@ -162,7 +170,8 @@ def learnable(
             kept.append(utterance)
         else:
             left_out.add(utterance.name, problem)
-    skipped.reasons.update(left_out.reasons)
+    for name, reason in left_out.reasons.items():
+        skipped.add(name, reason)
     too_many_skipped(left_out, len(utterances), settings, split)
     return Examples(kept, normalize, units)
 

@@ -12,6 +12,7 @@ from pipeline.data import sources
 from pipeline.data.splits import load_splits
 from pipeline.data.utterances import Skipped
 from pipeline.errors import InputError
+from pipeline.training.trainer import train
 
 RATE = 8000
 
@@ -141,8 +142,26 @@ def test_one_bad_line_in_ten_is_skipped_and_named_and_one_in_three_ends_it(tmp_p
     ((name, reason),) = splits.skipped.reasons.items()
     assert name.endswith("train.jsonl:6") and "a JSON object wanted" in reason
     manifest.write_text("\n".join([*lines[:5], *["[]"] * 12, *lines[5:]]))
-    with pytest.raises(InputError, match=r"skipped 12 of 42 utterances: .*train\.jsonl:6"):
+    with pytest.raises(InputError, match=r"data\.train: skipped 12 of 36 utterances: .*train\.jsonl:6"):
         load_splits(load_config(path))
+
+
+@pytest.mark.parametrize(("split", "of"), [("valid", 9), ("test", 7)])
+def test_each_splits_bad_lines_count_among_its_own(tmp_path, split, of):
+    path = tiny.write_config(tmp_path)
+    with (tmp_path / f"{split}.jsonl").open("a") as manifest:
+        manifest.write("[]\n" * 3)
+    with pytest.raises(InputError, match=rf"data\.{split}: skipped 3 of {of} utterances"):
+        load_splits(load_config(path))
+
+
+def test_a_training_that_stops_for_bad_data_lists_all_of_it(tmp_path):
+    path = tiny.write_config(tmp_path)
+    with (tmp_path / "train.jsonl").open("a") as manifest:
+        manifest.write("[]\n" * 30)
+    with pytest.raises(InputError, match=r"skipped 30 of 54 .* all that were skipped are in .*skipped\.jsonl"):
+        train(load_config(path), tmp_path / "run")
+    assert len((tmp_path / "run" / "skipped.jsonl").read_text().splitlines()) == 30
 
 
 def test_without_a_place_for_bad_lines_the_first_ends_it(tmp_path):

@@ -95,6 +95,27 @@ def test_too_many_unreadable_ones_end_it(tmp_path):
         read(tmp_path / "set")
 
 
+def test_each_split_has_its_own_share_of_unreadable_ones(tmp_path):
+    one_bad = {
+        split: [dataclasses.replace(u, load=missing) for u in utterances()[:1]] + utterances()[1:] for split in "ab"
+    }
+    found, skipped = prepare(one_bad, tmp_path / "set", RATE, 0.2)
+    assert [each.utterances for each in found] == [5, 5] and len(skipped) == 1  # they have one name
+
+
+def test_other_texts_are_another_set_but_what_came_to_nothing_is_none(ready, tmp_path):
+    changed = {
+        split: [dataclasses.replace(u, transcript="new") for u in utterances(count)]
+        for split, count in (("train", 6), ("dev-clean", 2))
+    }
+    with pytest.raises(InputError, match="holds another set"):
+        prepare(changed, ready, RATE, 0.2)
+    spoilt = [dataclasses.replace(u, load=missing) for u in utterances()]
+    with pytest.raises(InputError, match="skipped"):
+        prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2)
+    assert prepare({"train": utterances(3)}, tmp_path / "set", RATE, 0.2)[0][0].utterances == 3
+
+
 def test_another_sets_folder_is_refused(ready, tmp_path):
     with pytest.raises(InputError, match="holds another set"):
         prepare({"train": utterances(3)}, ready, RATE, 0.2)

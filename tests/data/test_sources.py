@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from pipeline.config import Config, Speakers, SynthesisSource
 from pipeline.data import sources
 from pipeline.data.manifest import read_manifest
 from pipeline.data.synthesis_source import synthesize
+from pipeline.data.utterances import Skipped
 from pipeline.errors import InputError
 
 RATE = 8000
@@ -93,15 +95,33 @@ def test_a_bad_line_is_named_by_file_and_number(tmp_path, line, message):
         read_manifest(path, RATE)
 
 
+def test_a_line_in_another_encoding_is_a_bad_line_and_a_byte_order_mark_is_none(tmp_path):
+    line = '{"audio_filepath": "a.wav", "text": "%s", "duration": 1}\n'
+    (tmp_path / "m.jsonl").write_bytes(b"\xef\xbb\xbf" + (line % "a").encode() + (line % "\xe9").encode("latin-1"))
+    (kept,) = read_manifest(tmp_path / "m.jsonl", RATE, skipped=(skipped := Skipped()))
+    assert kept.transcript == "a" and [name[-9:] for name in skipped.reasons] == ["m.jsonl:2"]
+
+
+def test_an_utterance_travels_without_the_texts_of_the_others(tmp_path):
+    line = '{"audio_filepath": "a.wav", "text": "%d", "duration": 1}\n'
+    (tmp_path / "m.jsonl").write_text("".join(line % number for number in range(2000)))
+    assert len(pickle.dumps(read_manifest(tmp_path / "m.jsonl", RATE)[7])) < 2000
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "no such file"), (b"", "at least one line"), (b"\n \n", "at least one line"), (b"\xff\xfe{", "not UTF-8")],
+    [
+        (None, "no such file"),
+        (b"", "at least one line"),
+        (b"\n \n", "at least one line"),
+        (b"\xff\xfe{", "in UTF-8 wanted"),
+    ],
 )
 def test_a_manifest_that_is_missing_empty_or_binary_is_named(tmp_path, content, message):
     path = tmp_path / "m.jsonl"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=rf"m\.jsonl: .*{message}"):
+    with pytest.raises(InputError, match=rf"m\.jsonl:.*{message}"):
         read_manifest(path, RATE)
 
 

@@ -113,6 +113,12 @@ def test_a_missing_file_is_a_finding(clean):
     assert (finding.problem, finding.found) == ("unreadable", "no such file")
 
 
+def test_a_bad_line_is_a_finding(clean):
+    clean.lines["train"].insert(3, "[]\n")
+    (finding,) = (each for each in clean.findings() if each.problem == "unreadable")
+    assert finding.name.endswith("train.jsonl:4") and "a JSON object wanted" in finding.found
+
+
 def test_the_same_audio_is_found_within_and_across_splits_and_with_another_text(clean):
     for split, name, text in (
         ("train", "one.wav", TEXTS[0]),
