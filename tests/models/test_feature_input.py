@@ -71,7 +71,8 @@ def test_given_mfccs_teach_what_audio_does():
     copy_weights(one, other)
     rows = slice(0, 3)
     for model in (one, other):
-        model.compile(optimizer=keras.optimizers.Adam(0.02), jit_compile=False)
+        # Not Adam, which makes steps of the rounding where a gradient is next to nothing.
+        model.compile(optimizer=keras.optimizers.SGD(0.01), jit_compile=False)
     for _ in range(4):
         by_audio = one.train_on_batch({"audio": speech()[rows], "lengths": LENGTHS[rows]}, LABELS, return_dict=True)
         by_features = other.train_on_batch(mfccs(one, rows), LABELS, return_dict=True)
