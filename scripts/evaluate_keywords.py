@@ -86,8 +86,7 @@ def _listen(recognizer, utterances: list, keywords: list[str], to_text, skipped)
 
 
 def _report(found: list, stored: dict[str, float], as_json: bool) -> None:
-    from pipeline.decoding.keywords import DEFAULT_THRESHOLD
-    from pipeline.evaluation.detection import RATES, operating_points, point_at
+    from pipeline.evaluation.detection import RATES
 
     hours = found[0].hours
     short = ", ".join(f"{rate:g}" for rate in RATES if 0 < rate * hours < 1)
@@ -99,8 +98,7 @@ def _report(found: list, stored: dict[str, float], as_json: bool) -> None:
     if not as_json:
         print(f"{'keyword':24} missed  false alarms/hour  threshold   ({hours:.2f} hours)")
     for curve in found:
-        in_use = point_at(curve, stored.get(curve.keyword, DEFAULT_THRESHOLD))
-        for point in dict.fromkeys([*operating_points(curve), in_use]):
+        for point, in_use in _points(curve, stored):
             if as_json:
                 values = {
                     "keyword": curve.keyword,
@@ -111,20 +109,27 @@ def _report(found: list, stored: dict[str, float], as_json: bool) -> None:
                 print(json.dumps(values, ensure_ascii=False))
             else:
                 columns = f"{point.miss_rate:6.1%} {point.false_alarms_per_hour:18.2f} {point.threshold:10.4f}"
-                print(f"{curve.keyword:24} {columns}{'  in use' if point == in_use else ''}")
+                print(f"{curve.keyword:24} {columns}{'  in use' if in_use else ''}")
+
+
+def _points(curve, stored: dict[str, float]) -> list[tuple]:
+    """Those of a curve that are told, and whether each is the one in use."""
+    from pipeline.decoding.keywords import DEFAULT_THRESHOLD
+    from pipeline.evaluation.detection import operating_points, point_at
+
+    used = point_at(curve, stored.get(curve.keyword, DEFAULT_THRESHOLD))
+    return [(point, point == used) for point in dict.fromkeys([*operating_points(curve), used])]
 
 
 def _add_to_card(model: str, found: list) -> None:
-    from pipeline.decoding.keywords import DEFAULT_THRESHOLD, load_thresholds
-    from pipeline.evaluation.detection import operating_points, point_at
+    from pipeline.decoding.keywords import load_thresholds
     from pipeline.export.measured import add_to_card
 
     stored = load_thresholds(model)
     rows = ["| keyword | missed | false alarms an hour | threshold |", "|---|---|---|---|"]
     for curve in found:
-        in_use = point_at(curve, stored.get(curve.keyword, DEFAULT_THRESHOLD))
-        for point in dict.fromkeys([*operating_points(curve), in_use]):
-            used = ", in use" if point == in_use else ""
+        for point, in_use in _points(curve, stored):
+            used = ", in use" if in_use else ""
             rates = f"{point.miss_rate:.1%} | {point.false_alarms_per_hour:.2f} | {point.threshold:.4f}{used}"
             rows.append(f"| {curve.keyword} | {rates} |")
     table = "\n".join(rows)
