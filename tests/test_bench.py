@@ -118,9 +118,20 @@ def test_a_profile_counts_every_operation_of_a_step_whenever_it_is_made(capsys, 
     assert counts[0]["gates, a frame"] > 30 * size["frames"] and counts[0]["CTC"] > 10 * size["frames"]
 
 
+def test_features_are_profiled_by_kinds_of_operations(capsys, monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(features, "SIZES", {"batch": 2, "seconds": 1})
+    bench.main(bench.arguments.parse_args(["profile", "--mfcc", "--repeats", "2", "--json"]))
+    whole, *parts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (whole["batch"], whole["seconds"]) == (2, 1)
+    assert {row["implementation"]: row["operations"] for row in parts}["RFFT"] == 1
+
+
 def test_a_part_of_the_profile_is_the_least_of_its_medians():
     gate, product = "while/body/Tanh:Tanh", "MatMul_1:_MklMatMul"
-    found = profile._parts([{gate: [1.0, 9.0, 2.0], product: [50.0]}, {gate: [3.0, 3.0, 3.0], product: [40.0]}])
+    found = profile._parts(
+        [{gate: [1.0, 9.0, 2.0], product: [50.0]}, {gate: [3.0, 3.0, 3.0], product: [40.0]}], profile._part
+    )
     assert found == {"gates, a frame": (6.0, 3), "products, all frames": (40.0, 1)}
 
 

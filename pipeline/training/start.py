@@ -16,7 +16,8 @@ from pipeline.training.run import Run, differences
 def start_from(model: AcousticModel, units: Units, folder: str | Path) -> list[str]:
     """Gives a new model the weights of a trained one, its features' mean and variance included.
 
-    An output goes to the same symbol's; those of symbols that are new stay as they were drawn.
+    An output goes to the same symbol's; those of symbols that are new stay as they were drawn. A word is never the
+    same as a character: "a" is both.
 
     Args:
         model: new, changed in place.
@@ -34,7 +35,8 @@ def start_from(model: AcousticModel, units: Units, folder: str | Path) -> list[s
     for mine, theirs in zip(model.weights, trained.weights, strict=True):
         if not any(mine is each for each in model.logits.weights):
             mine.assign(keras.ops.convert_to_numpy(theirs))
-    numbers = {symbol: number for number, symbol in enumerate(known.symbols, start=1)}
+    shared = known.symbols if known.kind == units.kind else []
+    numbers = {symbol: number for number, symbol in enumerate(shared, start=1)}
     pairs = [(0, 0), *((at, numbers.get(symbol)) for at, symbol in enumerate(units.symbols, start=1))]
     to, of = np.array([pair for pair in pairs if pair[1] is not None]).T
     for mine, theirs in zip(model.logits.weights, trained.logits.weights, strict=True):

@@ -1,4 +1,4 @@
-"""Where the time of this pipeline's training step goes."""
+"""Where the time of this pipeline's training step, or of its features, goes."""
 
 import contextlib
 import os
@@ -6,12 +6,12 @@ import re
 import statistics
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import command
 
-from benchmarks import train
+from benchmarks import features, train
 from benchmarks.processes import say, say_load
 from benchmarks.timing import Row, at_least, measure
 
@@ -29,18 +29,20 @@ APART = 0.2
 def add_options(work) -> None:
     """Of this work."""
     train.add_size_options(work)
+    work.add_argument("--mfcc", action="store_true", help="of what `bench.py features` times; sizes are its own")
     work.add_argument("--repeats", type=at_least(1), default=5, help="profiled steps (default: %(default)s)")
 
 
 def measured(arguments) -> Iterator[Row]:
-    """The processor's milliseconds in a step on one thread; then, by TensorFlow's profiler, those that pass in parts of
-    it, whose ratio is to the former."""
+    """The processor's milliseconds in a step (or the features of a batch) on one thread; then, by TensorFlow's
+    profiler, those that pass in parts of it, whose ratio is to the former."""
     os.environ.update(ENVIRONMENT)
     command.load_tensorflow()
     say_load()
-    for size in train.sizes(arguments):
-        profiles, cpu = _profiled(size, arguments.repeats)
-        parts = _parts(profiles)
+    work = features if arguments.mfcc else train
+    for size in [features.SIZES] if arguments.mfcc else train.sizes(arguments):
+        profiles, cpu = _profiled(work.IMPLEMENTATIONS["pipeline"](size), arguments.repeats)
+        parts = _parts(profiles, _kind if arguments.mfcc else _part)
         total = sum(milliseconds for milliseconds, _ in parts.values())
         yield Row(size, "pipeline", cpu, 1.0, {"operations": sum(count for _, count in parts.values())})
         for name, (milliseconds, count) in sorted(parts.items(), key=lambda item: -item[1][0]):
@@ -53,14 +55,14 @@ Nodes = dict[str, list[float]]
 """By node of the graph, milliseconds of each time that it ran."""
 
 
-def _profiled(size: dict, repeats: int) -> tuple[list[Nodes], float]:
+def _profiled(build: Callable, repeats: int) -> tuple[list[Nodes], float]:
     """Steps by the profiler, and then the processor's milliseconds of steps without it.
 
     The order matters. TensorFlow records no operation any more that it has found to be cheap, and it looks for those
     when nothing is recorded; and the first step is slowed by memory that is new to the process.
     """
     with _recorded({}):
-        run, _ = train.IMPLEMENTATIONS["pipeline"](size)()
+        run, _ = build()
     profiles = [{} for _ in range(repeats)]
     for nodes in profiles:
         with _recorded(nodes):
@@ -87,15 +89,19 @@ def _recorded(nodes: Nodes) -> Iterator[None]:
                     nodes.setdefault(name, []).append(event.duration_ps / 1e9)
 
 
-def _parts(profiles: list[Nodes]) -> dict[str, tuple[float, float]]:
-    """By part of the step, milliseconds and operations."""
+def _parts(profiles: list[Nodes], part_of: Callable[[str, str], str]) -> dict[str, tuple[float, float]]:
+    """By part, of a node's name and kind, milliseconds and operations."""
     times, counts = Counter(), Counter()
     for node, runs in profiles[-1].items():
-        part = _part(*OPERATION.fullmatch(node).groups())
+        part = part_of(*OPERATION.fullmatch(node).groups())
         # Medians and the least, for what else the machine does makes single ones longer.
         times[part] += min(len(one[node]) * statistics.median(one[node]) for one in profiles if node in one)
         counts[part] += len(runs)
     return {part: (times[part], counts[part]) for part in times}
+
+
+def _kind(name: str, kind: str) -> str:
+    return kind
 
 
 def _part(name: str, kind: str) -> str:

@@ -42,6 +42,13 @@ def test_outputs_of_known_symbols_are_those_of_the_trained_model(trained, which)
     np.testing.assert_array_equal(np.asarray(model.logits.kernel)[:, 2], before)
 
 
+def test_a_word_is_not_the_character_it_is_written_with(trained):
+    model = AcousticModel(load_config(trained[2]), 4, portable=True)
+    before = np.asarray(model.logits.kernel)
+    assert start_from(model, Units("words", ["a", "b", "cab"]), trained[0]) == ["a", "b", "cab"]
+    np.testing.assert_array_equal(np.asarray(model.logits.kernel)[:, 1:], before[:, 1:])
+
+
 def test_a_training_that_starts_from_another_begins_where_that_ended(trained, tmp_path):
     settings = load_config(trained[2], [f"training.start={trained[1]}", "training.epochs=1", "model.dropout=0.1"])
     assert train(settings, tmp_path / "run")["epochs"][0]["val_loss"] < trained[3][0]["val_loss"]
