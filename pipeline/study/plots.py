@@ -30,16 +30,25 @@ def plot_learning_curves(path: Path, trainings: list[dict]) -> None:
         _legend(axes[1], trainings)
 
 
-def plot_errors(path: Path, trainings: list[dict], value: str, label: str) -> None:
-    """Word error rate on the test data against a value: a point a training."""
-    with _figure(path, 1, "word error rate on the test data (%)") as (axes,):
-        for training in trainings:
-            if training[value] is not None:
-                axes.plot(training[value], 100 * training["wer"], markersize=6, linestyle="none", **_point(training))
-        axes.set(xlabel=label)
-        axes.set_ylim(bottom=-1)
-        axes.margins(0.15)
-        _legend(axes, trainings)
+def plot_errors(path: Path, trainings: list[dict]) -> None:
+    """Word error rate on the test data against parameters, seconds of training and the real-time factor: a point a
+    training."""
+    panels = {
+        "parameters": "trainable parameters",
+        "seconds": "seconds of training",
+        "real_time_factor": "real-time factor",
+    }
+    with _figure(path, len(panels), "word error rate on the test data (%)") as axes:
+        for (value, label), each in zip(panels.items(), axes, strict=True):
+            for training in trainings:
+                each.plot(training[value], 100 * training["wer"], markersize=6, linestyle="none", **_point(training))
+            each.set(xlabel=label)
+            each.margins(0.15)
+            each.set_ylim(bottom=-1)
+            each.locator_params(axis="x", nbins=4)
+        most = max(training["parameters"] for training in trainings)
+        axes[0].set_xlim(0, 1.15 * most)  # those that hardly differ lie above each other
+        _legend(axes[-1], trainings)
 
 
 def plot_rates(path: Path, trainings: list[dict]) -> None:

@@ -175,22 +175,18 @@ def _curves(folder: Path, kept: list[dict]) -> list[Block]:
     if not good:
         return []
     plots.plot_learning_curves(folder / "plots" / "learning_curves.png", good)
-    blocks: list[Block] = [
+    plots.plot_errors(folder / "plots" / "errors.png", good)
+    return [
         Heading("Learning curves"),
         Picture(
             "plots/learning_curves.png", "Word error rate on the validation data, epoch by epoch, a line a training"
         ),
         Heading("Error against size and cost"),
+        Picture(
+            "plots/errors.png",
+            "Word error rate on the test data against parameters, training and recognition, a point a training",
+        ),
     ]
-    for value, label in (
-        ("parameters", "trainable parameters"),
-        ("seconds", "seconds of training"),
-        ("real_time_factor", "real-time factor"),
-    ):
-        path = f"plots/error_by_{value}.png"
-        plots.plot_errors(folder / path, good, value, label)
-        blocks.append(Picture(path, f"Word error rate on the test data against {label}, a point a training"))
-    return blocks
 
 
 def _everything(values: dict) -> list[Block]:

@@ -89,9 +89,7 @@ def test_the_report_has_tables_pictures_and_commands(study):
     assert "data:image/png;base64," in (folder / "report.html").read_text()
     for name in (
         "learning_curves",
-        "error_by_parameters",
-        "error_by_seconds",
-        "error_by_real_time_factor",
+        "errors",
         "gradient_flow_new",
         "memory",
     ):
