@@ -6,8 +6,9 @@ import soundfile
 import tiny
 from test_scripts import run
 
-from pipeline.config import load_config
+from pipeline.config import TfdsSource, load_config
 from pipeline.data.splits import load_splits
+from pipeline.data.tfds_source import read_tfds
 
 pytest.importorskip("array_record")
 
@@ -44,6 +45,17 @@ def test_a_corpus_becomes_a_manifest(tmp_path):
     assert done.returncode == 0 and "train, 2 utterances" in done.stdout, done.stderr
 
 
+def test_a_part_of_a_set_goes_by_the_splits_own_name_and_its_entrys_values_are_yaml(tmp_path, real_data):
+    words = "[zero, one, two, three, four, five, six, seven, eight, NINE]"
+    folders = [f"manual_dir={real_data / 'spoken_digit'}", f"data_dir={tmp_path / 'sets'}"]
+    options = ["--split", "train[:1%]+train[-1%:]", "--rate", "8000", f"label_texts={words}", *folders, "--json"]
+    done = run(tmp_path, "prepare.py", "tfds:spoken_digit", tmp_path / "ready", *options)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["split"] == "train" and json.loads(done.stdout)["utterances"] == 50
+    source = TfdsSource(kind="tfds", path="ready")
+    assert {u.transcript for u in read_tfds(source, tmp_path, 8000)} <= set(words[1:-1].split(", "))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -52,8 +64,10 @@ def test_a_corpus_becomes_a_manifest(tmp_path):
         (["tfds:spoken_dig", "out"], "error: TFDS spoken_dig: no such set; the nearest: spoken_digit"),
         (
             ["tfds:spoken_digit", "out", "spilt=train"],
-            "error: tfds:spoken_digit, spilt = 'train': extra inputs are not",
+            "error: tfds:spoken_digit: unknown key data.train.0.spilt; did you mean split?",
         ),
+        (["tfds:spoken_digit", "out", "label_texts=[a"], "error: override 'label_texts=[a': the value is not YAML"),
+        (["nowhere", "out", "--rate", "0"], "error: nowhere: features.sample_rate = 0: "),
         (["nowhere.yaml", "out"], "error: nowhere.yaml: a configuration file wanted"),
     ],
 )
