@@ -42,6 +42,7 @@ def _splits(arguments):
     """A configuration, and the utterances of each split that SOURCE has."""
     from pipeline.config import load_config
     from pipeline.data import sources
+    from pipeline.data.prepared import check_recordings
     from pipeline.data.utterances import Skipped
 
     if Path(arguments.source).suffix in (".yaml", ".yml"):
@@ -51,6 +52,7 @@ def _splits(arguments):
         settings = _settings_of(arguments)
         split = getattr(settings.data.train[0], "split", None)  # key=value may name it as well
         named = {split or arguments.split or "train": settings.data.train}
+    check_recordings(settings, arguments.source)
     skipped = Skipped()
     splits = {split: sources.read(of, settings, split, skipped)(0) for split, of in named.items() if of}
     if len(skipped):

@@ -68,9 +68,17 @@ def test_a_part_of_a_set_goes_by_the_splits_own_name_and_its_entrys_values_are_y
         ),
         (["tfds:spoken_digit", "out", "label_texts=[a"], "error: override 'label_texts=[a': the value is not YAML"),
         (["nowhere", "out", "--rate", "0"], "error: nowhere: features.sample_rate = 0: "),
+        (
+            ["features.jsonl", "out"],
+            "features.jsonl: recordings (audio_filepath) wanted, found features_filepath; there is nothing to prepare",
+        ),
+        (["features.yaml", "out"], "features.yaml: features.input = audio wanted, found features; there is nothing"),
         (["nowhere.yaml", "out"], "error: nowhere.yaml: a configuration file wanted"),
     ],
 )
 def test_a_source_that_is_none_is_one_line(tmp_path, arguments, message):
+    (tmp_path / "features.jsonl").write_text('{"features_filepath": "a.npy", "text": "a"}\n')
+    data = "data: {train: [{kind: manifest, path: features.jsonl}], valid: [{kind: manifest, path: features.jsonl}]}"
+    (tmp_path / "features.yaml").write_text(f"features: {{input: features, coefficients: 3}}\n{data}\n")
     done = run(tmp_path, "prepare.py", arguments[0], tmp_path / arguments[1], *arguments[2:])
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr

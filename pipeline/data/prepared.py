@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.config import Config, ManifestSource
 from pipeline.data.tfds_source import index_of, write_index
 from pipeline.data.utterances import Skipped, Utterance
 from pipeline.errors import InputError, PipelineError, UnreadableError
@@ -97,6 +98,27 @@ def prepare(
             first = skipped.summary(len(utterances)) if len(skipped) else f"{lost} of {len(utterances)} utterances"
             raise InputError(f"{split}: {first}; at most {most_skipped:.0%} may be unreadable")
     return found, skipped
+
+
+def check_recordings(settings: Config, told: str) -> None:
+    """Raises: InputError: a manifest names files of features, or the configuration wants such; `told` is its name."""
+    advice = "there is nothing to prepare in files of features, a training reads them as they are"
+    if settings.features.input == "features":
+        raise InputError(f"{told}: features.input = audio wanted, found features; {advice}")
+    data = settings.data
+    for source in (*data.train, *data.valid, *data.test):
+        if isinstance(source, ManifestSource):
+            first = _first_object(path := Path(data.folder) / source.path)
+            if "features_filepath" in first and "audio_filepath" not in first:
+                raise InputError(f"{path}: recordings (audio_filepath) wanted, found features_filepath; {advice}")
+
+
+def _first_object(manifest: Path) -> dict:
+    """An empty one where there is none, which its reader will tell."""
+    with contextlib.suppress(OSError, ValueError, RecursionError), manifest.open(encoding="utf-8-sig") as lines:
+        found = json.loads(next((line for line in lines if line.strip()), ""))
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _check_same(out: Path, splits: dict[str, Sequence[Utterance]], sample_rate: int) -> None:
