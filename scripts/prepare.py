@@ -4,6 +4,7 @@ SOURCE is a configuration (its train, valid and test), a manifest, a corpus as i
 Common Voice, Kaldi, Speech Commands, CSV, texts beside audio), or tfds:NAME. In a configuration the set is then
 {kind: tfds, path: OUT, split: train}."""
 
+import itertools
 import json
 import logging
 import sys
@@ -52,7 +53,7 @@ def _splits(arguments):
         settings = _settings_of(arguments)
         split = getattr(settings.data.train[0], "split", None)  # key=value may name it as well
         named = {split or arguments.split or "train": settings.data.train}
-    check_recordings(settings, arguments.source)
+    check_recordings(itertools.chain(*named.values()), settings, arguments.source)
     skipped = Skipped()
     splits = {split: sources.read(of, settings, split, skipped)(0) for split, of in named.items() if of}
     if len(skipped):

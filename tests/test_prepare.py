@@ -41,6 +41,7 @@ def test_a_corpus_becomes_a_manifest(tmp_path):
     assert done.returncode == 0 and "2 utterances" in done.stdout
     lines = [json.loads(line) for line in (tmp_path / "words.jsonl").read_text().splitlines()]
     assert {line["text"] for line in lines} == {"yes", "no"}
+    (tmp_path / "valid.jsonl").write_text('{"features_filepath": "a.npy", "text": "not asked for"}\n')
     done = run(tmp_path, "prepare.py", tmp_path / "words.jsonl", tmp_path / "ready", "--rate", "8000")
     assert done.returncode == 0 and "train, 2 utterances" in done.stdout, done.stderr
 

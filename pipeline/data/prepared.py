@@ -7,14 +7,14 @@ import logging
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.config import Config, ManifestSource
+from pipeline.config import Config, ManifestSource, Source
 from pipeline.data.prepared_beam import BeamWork
 from pipeline.data.prepared_examples import example
 from pipeline.data.tfds_source import index_of, write_index
@@ -118,15 +118,14 @@ def _check_lost(split: str, lost: Skipped, of: int, most_skipped: float, missing
         raise InputError(f"{split}: {told}; at most {most_skipped:.0%} may be unreadable")
 
 
-def check_recordings(settings: Config, told: str) -> None:
-    """Raises: InputError: a manifest names files of features, or the configuration wants such; `told` is its name."""
+def check_recordings(sources: Iterable[Source], settings: Config, told: str) -> None:
+    """Raises: InputError: a source is a manifest of features, or the configuration, called `told`, wants such."""
     advice = "there is nothing to prepare in files of features, a training reads them as they are"
     if settings.features.input == "features":
         raise InputError(f"{told}: features.input = audio wanted, found features; {advice}")
-    data = settings.data
-    for source in (*data.train, *data.valid, *data.test):
+    for source in sources:
         if isinstance(source, ManifestSource):
-            first = _first_object(path := Path(data.folder) / source.path)
+            first = _first_object(path := Path(settings.data.folder) / source.path)
             if "features_filepath" in first and "audio_filepath" not in first:
                 raise InputError(f"{path}: recordings (audio_filepath) wanted, found features_filepath; {advice}")
 
