@@ -4,12 +4,15 @@ SOURCE is a configuration (its train, valid and test), a manifest, a corpus as i
 Common Voice, Kaldi, Speech Commands, CSV, texts beside audio), or tfds:NAME. In a configuration the set is then
 {kind: tfds, path: OUT, split: train}."""
 
+import itertools
 import json
 import logging
 import sys
 from pathlib import Path
 
 import command
+
+_UNREAD = {"kind": "manifest", "path": "valid.jsonl"}  # a configuration has to name something to validate on
 
 
 def main(arguments) -> None:
@@ -40,15 +43,17 @@ def _splits(arguments):
     """A configuration, and the utterances of each split that SOURCE has."""
     from pipeline.config import load_config
     from pipeline.data import sources
+    from pipeline.data.prepared import check_recordings
     from pipeline.data.utterances import Skipped
 
     if Path(arguments.source).suffix in (".yaml", ".yml"):
         settings = load_config(arguments.source, ["data.cache=none", *arguments.overrides])
+        named = {"train": settings.data.train, "valid": settings.data.valid, "test": settings.data.test}
     else:
         settings = _settings_of(arguments)
-    named = {"train": settings.data.train, "valid": settings.data.valid, "test": settings.data.test}
-    if Path(arguments.source).suffix not in (".yaml", ".yml"):
-        named = {arguments.split or "train": settings.data.train}
+        split = getattr(settings.data.train[0], "split", None)  # key=value may name it as well
+        named = {split or arguments.split or "train": settings.data.train}
+    check_recordings(itertools.chain(*named.values()), settings, arguments.source)
     skipped = Skipped()
     splits = {split: sources.read(of, settings, split, skipped)(0) for split, of in named.items() if of}
     if len(skipped):
@@ -58,10 +63,7 @@ def _splits(arguments):
 
 def _settings_of(arguments):
     """A configuration with SOURCE as its training data; overrides are keys of its entry."""
-    import pydantic
-
-    from pipeline.config import Config
-    from pipeline.errors import InputError
+    from pipeline.config import config_of, override
 
     source, split = arguments.source, arguments.split
     if source.startswith("tfds:"):
@@ -70,16 +72,11 @@ def _settings_of(arguments):
         entry = {"kind": "manifest", "path": source}
     else:
         entry = {"kind": "corpus", "path": source, "format": arguments.format, "split": split}
-    for option in arguments.overrides:
-        key, _, value = option.partition("=")
-        entry[key] = value
-    values = {"name": "prepared", "data": {"train": [entry], "valid": [entry], "cache": "none"}}
+    for text in arguments.overrides:
+        override(entry, text)
+    values = {"name": "prepared", "data": {"train": [entry], "valid": [_UNREAD], "cache": "none"}}
     values["features"] = {"sample_rate": arguments.rate, "n_fft": max(512, arguments.rate // 32)}
-    try:
-        return Config.model_validate(values)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{source}, {first['loc'][-1]} = {first['input']!r}: {first['msg'].lower()}") from error
+    return config_of(values, source)
 
 
 def _write_manifest(arguments, out: Path) -> None:
@@ -105,9 +102,16 @@ def _beam_options(arguments):
 arguments = command.parser(__doc__, "python scripts/prepare.py LibriSpeech/ prepared/clean --split train-clean-100")
 arguments.add_argument("source", metavar="SOURCE", help="a configuration, manifest, corpus, or tfds:NAME")
 arguments.add_argument("out", metavar="OUT", help="the folder, or the manifest, to write")
-arguments.add_argument("overrides", metavar="key=value", nargs="*", help="settings that override the configuration's")
+arguments.add_argument(
+    "overrides",
+    metavar="key=value",
+    nargs="*",
+    help="settings that override the configuration's; without one, keys of SOURCE's entry in `data.train`",
+)
 arguments.add_argument("--format", metavar="NAME", help="of a corpus (default: what it looks like)")
-arguments.add_argument("--split", metavar="NAME", help="of a corpus or a set (default: everything, as train)")
+arguments.add_argument(
+    "--split", metavar="NAME", help="of a corpus (default: everything, as train) or a set (train), as 'train[:5%%]'"
+)
 arguments.add_argument("--rate", type=int, default=16000, metavar="HERTZ", help="without a configuration: 16000")
 arguments.add_argument("--shards", type=int, metavar="N", help="files a split")
 arguments.add_argument("--beam", action="store_true", help="do the work by Apache Beam")

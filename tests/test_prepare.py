@@ -6,8 +6,9 @@ import soundfile
 import tiny
 from test_scripts import run
 
-from pipeline.config import load_config
+from pipeline.config import TfdsSource, load_config
 from pipeline.data.splits import load_splits
+from pipeline.data.tfds_source import read_tfds
 
 pytest.importorskip("array_record")
 
@@ -40,8 +41,20 @@ def test_a_corpus_becomes_a_manifest(tmp_path):
     assert done.returncode == 0 and "2 utterances" in done.stdout
     lines = [json.loads(line) for line in (tmp_path / "words.jsonl").read_text().splitlines()]
     assert {line["text"] for line in lines} == {"yes", "no"}
+    (tmp_path / "valid.jsonl").write_text('{"features_filepath": "a.npy", "text": "not asked for"}\n')
     done = run(tmp_path, "prepare.py", tmp_path / "words.jsonl", tmp_path / "ready", "--rate", "8000")
     assert done.returncode == 0 and "train, 2 utterances" in done.stdout, done.stderr
+
+
+def test_a_part_of_a_set_goes_by_the_splits_own_name_and_its_entrys_values_are_yaml(tmp_path, real_data):
+    words = "[zero, one, two, three, four, five, six, seven, eight, NINE]"
+    folders = [f"manual_dir={real_data / 'spoken_digit'}", f"data_dir={tmp_path / 'sets'}"]
+    options = ["--split", "train[:1%]+train[-1%:]", "--rate", "8000", f"label_texts={words}", *folders, "--json"]
+    done = run(tmp_path, "prepare.py", "tfds:spoken_digit", tmp_path / "ready", *options)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["split"] == "train" and json.loads(done.stdout)["utterances"] == 50
+    source = TfdsSource(kind="tfds", path="ready")
+    assert {u.transcript for u in read_tfds(source, tmp_path, 8000)} <= set(words[1:-1].split(", "))
 
 
 @pytest.mark.parametrize(
@@ -52,11 +65,21 @@ def test_a_corpus_becomes_a_manifest(tmp_path):
         (["tfds:spoken_dig", "out"], "error: TFDS spoken_dig: no such set; the nearest: spoken_digit"),
         (
             ["tfds:spoken_digit", "out", "spilt=train"],
-            "error: tfds:spoken_digit, spilt = 'train': extra inputs are not",
+            "error: tfds:spoken_digit: unknown key data.train.0.spilt; did you mean split?",
         ),
+        (["tfds:spoken_digit", "out", "label_texts=[a"], "error: override 'label_texts=[a': the value is not YAML"),
+        (["nowhere", "out", "--rate", "0"], "error: nowhere: features.sample_rate = 0: "),
+        (
+            ["features.jsonl", "out"],
+            "features.jsonl: recordings (audio_filepath) wanted, found features_filepath; there is nothing to prepare",
+        ),
+        (["features.yaml", "out"], "features.yaml: features.input = audio wanted, found features; there is nothing"),
         (["nowhere.yaml", "out"], "error: nowhere.yaml: a configuration file wanted"),
     ],
 )
 def test_a_source_that_is_none_is_one_line(tmp_path, arguments, message):
+    (tmp_path / "features.jsonl").write_text('{"features_filepath": "a.npy", "text": "a"}\n')
+    data = "data: {train: [{kind: manifest, path: features.jsonl}], valid: [{kind: manifest, path: features.jsonl}]}"
+    (tmp_path / "features.yaml").write_text(f"features: {{input: features, coefficients: 3}}\n{data}\n")
     done = run(tmp_path, "prepare.py", arguments[0], tmp_path / arguments[1], *arguments[2:])
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr

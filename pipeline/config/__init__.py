@@ -17,7 +17,7 @@ from pipeline.config.data import (
     TfdsSource,
 )
 from pipeline.config.experiment import Config
-from pipeline.config.load import load_config, with_values
+from pipeline.config.load import config_of, load_config, override, with_values
 from pipeline.config.model import DELTA_CONTEXT, Features, Model, SpecAugment, Text, Training, Units
 from pipeline.config.tune import Range
 
@@ -45,6 +45,8 @@ __all__ = [
     "TfdsSource",
     "Training",
     "Units",
+    "config_of",
     "load_config",
+    "override",
     "with_values",
 ]

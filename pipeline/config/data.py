@@ -15,6 +15,7 @@ Speed = Annotated[float, Field(ge=0.01, le=100)]
 # What espeak-ng can do; pipeline/data/synthesis.py has the same limits.
 WordsPerMinute = Annotated[int, Field(ge=80, le=450)]
 Pitch = Annotated[int, Field(ge=0, le=100)]
+ENGLISH = ["en-us", "en-us-nyc", "en-gb", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-x-rp", "en-029"]
 
 
 class Noise(Section):
@@ -211,7 +212,7 @@ class SynthesisSource(_Source):
         None, description="A JSGF grammar whose sentences are drawn; relative to the working folder."
     )
     utterances: PositiveInt
-    accents: list[str] = Field(["en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-029"])
+    accents: list[str] = Field(ENGLISH, description="Of espeak-ng; default: all of its English ones.")
     words_per_minute: tuple[WordsPerMinute, WordsPerMinute] = (130, 200)
     pitch: tuple[Pitch, Pitch] = Field((30, 70), description="50 is the voice's own.")
     piper: str | None = Field(

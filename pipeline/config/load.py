@@ -62,18 +62,31 @@ def load_config(path: str | Path, overrides: list[str] = ()) -> Config:
     if not isinstance(values, dict):
         raise InputError(f"{path}: a mapping of keys to values wanted, found {values!r}")
     values.setdefault("name", path.stem)
-    for override in overrides:
-        _override(values, override)
-    try:
-        settings = _validated(values)
-    except pydantic.ValidationError as error:
-        raise InputError(f"{path}: {_explain(error)}") from error
-    except TypeError as error:
-        raise InputError(f"{path}: keys of text wanted, found others ({error})") from error
-    except ValueError as error:  # json's
-        raise InputError(f"{path}: an alias (*) is recursive") from error
+    for text in overrides:
+        override(values, text)
+    settings = config_of(values, str(path))
     _check_tune(settings, path)
     return settings
+
+
+def config_of(values: dict, told: str) -> Config:
+    """The configuration that nested keys and values make.
+
+    Args:
+        values: as YAML gives them.
+        told: what messages call them: their file, for example.
+
+    Raises:
+        InputError: a key or value is not one that a configuration has.
+    """
+    try:
+        return _validated(values)
+    except pydantic.ValidationError as error:
+        raise InputError(f"{told}: {_explain(error)}") from error
+    except TypeError as error:
+        raise InputError(f"{told}: keys of text wanted, found others ({error})") from error
+    except ValueError as error:  # json's
+        raise InputError(f"{told}: an alias (*) is recursive") from error
 
 
 def with_values(settings: Config, values: dict[str, Any]) -> Config:
@@ -108,19 +121,24 @@ def _check_tune(settings: Config, path: Path) -> None:
                 raise InputError(f"{path}: tune.{key}: {error}") from error
 
 
-def _override(values: dict, override: str) -> None:
-    key, equals, text = override.partition("=")
+def override(values: dict, text: str) -> None:
+    """Sets what `key=value` says in nested mappings and lists; keys have dots, values are YAML.
+
+    Raises:
+        InputError: it is not of that form, or there is no such place.
+    """
+    key, equals, written = text.partition("=")
     if not equals or not key:
-        raise InputError(f"override {override!r}: key=value wanted, such as model.cell=simple_rnn")
+        raise InputError(f"override {text!r}: key=value wanted, such as model.cell=simple_rnn")
     try:
-        value = yaml.load(text, _Loader)
+        value = yaml.load(written, _Loader)
     except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"override {override!r}: the value is not YAML") from error
+        raise InputError(f"override {text!r}: the value is not YAML") from error
     # Keys under `tune` have dots of their own.
     if key.startswith("tune."):
         values.setdefault("tune", {})[key.removeprefix("tune.")] = value
     else:
-        _set(values, key, value, f"override {override!r}")
+        _set(values, key, value, f"override {text!r}")
 
 
 def _set(values: dict, key: str, value: Any, told: str) -> None:

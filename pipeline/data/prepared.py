@@ -7,13 +7,16 @@ import logging
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.config import Config, ManifestSource, Source
+from pipeline.data.prepared_beam import BeamWork
+from pipeline.data.prepared_examples import example
 from pipeline.data.tfds_source import index_of, write_index
 from pipeline.data.utterances import Skipped, Utterance
 from pipeline.errors import InputError, PipelineError, UnreadableError
@@ -70,33 +73,69 @@ def prepare(
     for left in out.glob(f"{_NAME}/*incomplete*"):
         shutil.rmtree(left, ignore_errors=True)
     skipped = Skipped()
+    by_name = {names[split]: utterances for split, utterances in splits.items()}
+    with BeamWork(out / "beam") as work:
 
-    def generate(utterances: Sequence[Utterance]):
-        return _by_beam(utterances) if beam is not None else _examples(utterances, skipped, most_skipped, tell)
+        def generate(split: str) -> Any:
+            if beam is not None:
+                return work.examples(split, by_name[split])
+            return _examples(split, by_name[split], skipped, most_skipped, tell)
 
-    builder = _builder(out, sample_rate, {names[split]: splits[split] for split in splits}, generate)
-    options = {} if beam is None else {"beam_options": beam}
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(num_shards=shards, **options))
-    except (InputError, KeyboardInterrupt):
-        raise
-    except Exception as error:  # TFDS's and Beam's, and the disk's
-        raise PipelineError(f"{out}: cannot be written ({_last_line(error)})") from error
+        builder = _builder(out, sample_rate, list(by_name), generate)
+        options = {} if beam is None else {"beam_options": beam}
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                builder.download_and_prepare(download_config=tfds.download.DownloadConfig(num_shards=shards, **options))
+        except (InputError, KeyboardInterrupt):
+            raise
+        except Exception as error:  # TFDS's and Beam's, and the disk's
+            for split, utterances in by_name.items():  # nothing may be left of one
+                _check_lost(split, work.skipped(split), len(utterances), most_skipped)
+            raise PipelineError(f"{out}: cannot be written ({_last_line(error)})") from error
+        by_workers = {split: work.skipped(split) for split in by_name}
     found = []
-    for split, utterances in splits.items():
-        file = Path(builder.data_dir) / f"index-{names[split]}.jsonl"
+    for split, utterances in by_name.items():
+        for name, reason in by_workers[split].reasons.items():
+            log.warning("skipped %s: %s", name, reason)
+            skipped.add(name, reason)
+        file = Path(builder.data_dir) / f"index-{split}.jsonl"
         if not file.exists():
-            lines = index_of(builder.as_data_source(names[split]), "audio", "text", "speaker")
-            write_index(file, lines)
-        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        found.append(Prepared(names[split], len(lines), sum(line["samples"] for line in lines) / sample_rate / 3600))
-        lost = len(utterances) - len(lines)
-        if lost > most_skipped * len(utterances):
+            write_index(file, index_of(builder.as_data_source(split), "audio", "text", "speaker"))
+        samples = [json.loads(line)["samples"] for line in file.read_text(encoding="utf-8").splitlines()]
+        try:
+            _check_lost(split, by_workers[split], len(utterances), most_skipped, len(utterances) - len(samples))
+        except InputError:
             shutil.rmtree(builder.data_dir)
-            first = skipped.summary(len(utterances)) if len(skipped) else f"{lost} of {len(utterances)} utterances"
-            raise InputError(f"{split}: {first}; at most {most_skipped:.0%} may be unreadable")
+            raise
+        found.append(Prepared(split, len(samples), sum(samples) / sample_rate / 3600))
     return found, skipped
+
+
+def _check_lost(split: str, lost: Skipped, of: int, most_skipped: float, missing: int = 0) -> None:
+    """Raises: InputError: more are lost, or missing for a reason that an earlier run told, than may be."""
+    if max(len(lost), missing) > most_skipped * of:
+        told = lost.summary(of) if len(lost) else f"{missing} of {of} utterances"
+        raise InputError(f"{split}: {told}; at most {most_skipped:.0%} may be unreadable")
+
+
+def check_recordings(sources: Iterable[Source], settings: Config, told: str) -> None:
+    """Raises: InputError: a source is a manifest of features, or the configuration, called `told`, wants such."""
+    advice = "there is nothing to prepare in files of features, a training reads them as they are"
+    if settings.features.input == "features":
+        raise InputError(f"{told}: features.input = audio wanted, found features; {advice}")
+    for source in sources:
+        if isinstance(source, ManifestSource):
+            first = _first_object(path := Path(settings.data.folder) / source.path)
+            if "features_filepath" in first and "audio_filepath" not in first:
+                raise InputError(f"{path}: recordings (audio_filepath) wanted, found features_filepath; {advice}")
+
+
+def _first_object(manifest: Path) -> dict:
+    """An empty one where there is none, which its reader will tell."""
+    with contextlib.suppress(OSError, ValueError, RecursionError), manifest.open(encoding="utf-8-sig") as lines:
+        found = json.loads(next((line for line in lines if line.strip()), ""))
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _check_same(out: Path, splits: dict[str, Sequence[Utterance]], sample_rate: int) -> None:
@@ -130,13 +169,13 @@ def _digest(splits: dict[str, Sequence[Utterance]]) -> str:
 
 
 def _split_name(split: str) -> str:
-    """TFDS allows letters, digits and underscores."""
-    return re.sub(r"\W", "_", split)
+    """As TFDS allows it, of letters, digits and underscores: of `train[:5%]` it is train, of dev-clean dev_clean."""
+    own = dict.fromkeys(part.partition("[")[0].strip() for part in split.split("+"))
+    name = re.sub(r"\W", "_", "_".join(own))
+    return "train" if name == "all" else name  # which is TFDS's word for all splits
 
 
-def _builder(
-    out: Path, sample_rate: int, splits: dict[str, Sequence[Utterance]], generate: Callable[[Sequence[Utterance]], Any]
-) -> Any:
+def _builder(out: Path, sample_rate: int, splits: list[str], generate: Callable[[str], Any]) -> Any:
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core import registered
 
@@ -163,56 +202,26 @@ def _builder(
                 )
 
             def _split_generators(self, download_manager):
-                return {split: self._generate_examples(utterances) for split, utterances in splits.items()}
+                return {split: self._generate_examples(split) for split in splits}
 
-            def _generate_examples(self, utterances):
-                return generate(utterances)
+            def _generate_examples(self, split):
+                return generate(split)
 
         return Speech(data_dir=str(out), file_format="array_record")
 
 
-def _by_beam(utterances: Sequence[Utterance]) -> Any:
-    import apache_beam
-
-    keyed = [(_key(number, utterance), utterance) for number, utterance in enumerate(utterances)]
-    return apache_beam.Create(keyed) | apache_beam.FlatMap(_example_or_nothing)
-
-
 def _examples(
-    utterances: Sequence[Utterance], skipped: Skipped, most_skipped: float, tell: Callable[[], None]
+    split: str, utterances: Sequence[Utterance], skipped: Skipped, most_skipped: float, tell: Callable[[], None]
 ) -> Iterator[tuple[str, dict]]:
     lost = Skipped(within=skipped)
     for number, utterance in enumerate(utterances):
-        key = _key(number, utterance)
         tell()
         try:
-            yield key, _example(key, utterance)
+            yield example(number, utterance)
         except UnreadableError as error:
             if lost.add(utterance.name, str(error)):
                 log.warning("skipped %s: %s", utterance.name, error)
-            if len(lost) > most_skipped * len(utterances):
-                raise InputError(
-                    f"{lost.summary(len(utterances))}; at most {most_skipped:.0%} may be unreadable"
-                ) from error
-
-
-def _example_or_nothing(keyed: tuple[str, Utterance]) -> list[tuple[str, dict]]:
-    key, utterance = keyed
-    try:
-        return [(key, _example(key, utterance))]
-    except UnreadableError as error:
-        log.warning("skipped %s: %s", utterance.name, error)
-        return []
-
-
-def _key(number: int, utterance: Utterance) -> str:
-    return f"{number:09d} {utterance.name}"
-
-
-def _example(key: str, utterance: Utterance) -> dict:
-    samples = np.clip(np.round(utterance.load() * 32768), -32768, 32767).astype(np.int16)
-    speaker = "" if utterance.speaker is None else utterance.speaker
-    return {"audio": samples, "text": utterance.transcript, "speaker": speaker, "id": key}
+            _check_lost(split, lost, len(utterances), most_skipped)
 
 
 def _last_line(error: Exception) -> str:

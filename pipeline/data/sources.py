@@ -21,6 +21,9 @@ from pipeline.feature_files import FeatureFrames
 OfEpoch = Callable[[int], Sequence[Utterance]]
 """The utterances of an epoch; the very same object in each, where nothing is drawn anew."""
 
+_MOST_OF_A_SOURCE = 10_000_000
+"""Utterances that an epoch has of one, where they are repeated."""
+
 
 def read(sources: list[config.Source], settings: config.Config, stream: str, skipped: Skipped | None = None) -> OfEpoch:
     """What a split's sources hold, as a function of the epoch: joined strings and shares are drawn anew for each.
@@ -44,6 +47,7 @@ def read(sources: list[config.Source], settings: config.Config, stream: str, ski
             utterances = take_speakers(utterances, source.speakers)
         if not utterances:
             raise InputError(f"data.{name}: no utterance is left of it (speakers: {source.speakers})")
+        _check_weight(source.weight, source.join.utterances if source.join else len(utterances), f"data.{name}.weight")
         kept.append((source, name, _as_wanted(utterances, source)))
     if all(source.join is None and source.weight == 1 for source, _, _ in kept):
         everything = [utterance for _, _, utterances in kept for utterance in utterances]
@@ -99,6 +103,18 @@ def _at_level(load: Callable[[], np.ndarray], level_db: float) -> np.ndarray:
     audio = load()
     root_mean_square, peak = np.sqrt(np.mean(audio**2)), np.abs(audio).max()
     return audio * np.float32(min(10 ** (level_db / 20) / root_mean_square, 1 / peak)) if peak else audio
+
+
+def _check_weight(weight: float, count: int, key: str) -> None:
+    """Raises: InputError: an epoch would have none of so many utterances, or more than memory holds."""
+    if weight > 1 and weight * count > _MOST_OF_A_SOURCE:
+        most = max(1.0, _MOST_OF_A_SOURCE / count)
+        raise InputError(
+            f"{key} = {weight:g}: at most {most:.7g} wanted, for an epoch to have at most {_MOST_OF_A_SOURCE:,} of "
+            f"the source's {count:,} utterances"
+        )
+    if weight < 1 and round(weight * count) == 0:
+        raise InputError(f"{key} = {weight:g}: at least {1 / count:.2g} wanted, for an epoch to have one of {count:,}")
 
 
 def _weighted(utterances: list[Utterance], weight: float, random: np.random.Generator) -> list[Utterance]:

@@ -3,7 +3,9 @@
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -18,8 +20,15 @@ from pipeline.data.utterances import Utterance, take_speakers
 from pipeline.errors import InputError
 from pipeline.grammar.jsgf import load_grammar
 
+log = logging.getLogger(__name__)
+
 _VERSION = 1
 """Goes up when the same settings give other speech."""
+_TOGETHER = 200
+"""Utterances that are spoken, and kept, in one go: no more are in memory, or lost by an interruption."""
+
+Speak = Callable[[str, str, int, int, int], np.ndarray]
+"""(text, voice, sample rate, words a minute, pitch) -> float32 [samples]."""
 
 
 def synthesize(
@@ -42,21 +51,18 @@ def synthesize(
     """
     random = np.random.default_rng([seed, *stream.encode()])
     texts = _texts(source, random)
-    speak, voices = _engine(source, stream)
+    engine, voices = _engine(source, stream)
     spoken = []
     for _ in range(source.utterances):
         text, voice = next(texts), voices[random.integers(len(voices))]
         words_per_minute = int(random.integers(*source.words_per_minute, endpoint=True))
         pitch = int(random.integers(*source.pitch, endpoint=True))
         spoken.append((text, voice, words_per_minute, pitch))
-    read, ends = _speech(spoken, speak, sample_rate, source.piper, cache_folder)
-    utterances = []
-    for number, (text, voice, _, _) in enumerate(spoken):
-        begin, end = (int(ends[number - 1]) if number else 0), int(ends[number])
-        name = f"synthesis.{stream}.{number} ({text!r} by {voice})"
-        load = functools.partial(read, begin, end)
-        utterances.append(Utterance(name, text, _throat(voice), end - begin, load))
-    return utterances
+    speech = _speech(spoken, engine, sample_rate, source.piper, cache_folder)
+    return [
+        Utterance(f"synthesis.{stream}.{number} ({text!r} by {voice})", text, _throat(voice), samples, load)
+        for number, ((text, voice, _, _), (load, samples)) in enumerate(zip(spoken, speech, strict=True))
+    ]
 
 
 def _texts(source: SynthesisSource, random: np.random.Generator) -> Iterator[str]:
@@ -89,41 +95,59 @@ def _sentence(grammar, sampler: Random) -> str:
     raise InputError(f"{grammar.name}: sentences with words wanted, found empty ones only")
 
 
-def _engine(source: SynthesisSource, stream: str):
-    """What speaks (text, voice, sample rate, words a minute, pitch), and the voices that it has."""
+def _engine(source: SynthesisSource, stream: str) -> tuple[Callable[[], Speak], list[str]]:
+    """What makes something that speaks, afresh whatever was said before; and the voices that it has."""
     if source.piper is not None:
         from pipeline.data.piper import Piper
 
-        piper = Piper(source.piper)
-        names = piper.voices
+        names = Piper(source.piper).voices
     else:
         names = synthesis.voices(source.accents)
     silent = [Utterance(name, "", _throat(name), 0, lambda: np.zeros(0, np.float32)) for name in names]
     voices = [utterance.name for utterance in take_speakers(silent, source.speakers)]
     if not voices:
         raise InputError(f"data.{stream}: no voice is left of accents {source.accents} (speakers: {source.speakers})")
-    return (piper.synthesize if source.piper is not None else synthesis.synthesize), voices
+    if source.piper is None:
+        return lambda: synthesis.synthesize, voices
+    return lambda: Piper(source.piper).synthesize, voices
 
 
 def _speech(
-    spoken: list[tuple], speak, sample_rate: int, piper: str | None, folder: Path | None
+    spoken: list[tuple], engine: Callable[[], Speak], sample_rate: int, piper: str | None, folder: Path | None
+) -> Iterator[tuple[Callable[[], np.ndarray], int]]:
+    """What loads each utterance's speech, and its length in samples."""
+    for first in range(0, len(spoken), _TOGETHER):
+        part = spoken[first : first + _TOGETHER]
+        what = json.dumps([_VERSION, sample_rate, piper, part])
+        file = folder and folder / "synthesis" / f"{hashlib.sha256(what.encode()).hexdigest()}.npy"
+        read, ends = (file and _kept(file)) or _spoken(part, engine(), sample_rate, file)
+        for begin, end in itertools.pairwise([0, *ends.tolist()]):
+            yield functools.partial(read, begin, end), end - begin
+
+
+def _kept(file: Path) -> tuple[Callable[[int, int], np.ndarray], np.ndarray] | None:
+    """What reads the speech between two of a file's samples, and int64 where each utterance ends; None: not there."""
+    with contextlib.suppress(OSError, ValueError, EOFError):  # or damaged
+        return functools.partial(_piece_of_file, file, _first_byte(file)), np.load(file.with_suffix(".ends.npy"))
+    return None
+
+
+def _spoken(
+    part: list[tuple], speak: Speak, sample_rate: int, file: Path | None
 ) -> tuple[Callable[[int, int], np.ndarray], np.ndarray]:
-    """What reads the speech between two samples of all that is spoken, and int64 where each utterance ends."""
-    what = json.dumps([_VERSION, sample_rate, piper, spoken])
-    file = folder and folder / "synthesis" / f"{hashlib.sha256(what.encode()).hexdigest()}.npy"
-    if file:
-        with contextlib.suppress(OSError, ValueError, EOFError):  # not there yet, or damaged
-            return functools.partial(_piece_of_file, file, _first_byte(file)), np.load(file.with_suffix(".ends.npy"))
+    """The same of speech that is made now, and kept in the file if there is one and room for it."""
     pieces = [
         np.round(32767 * speak(text, voice, sample_rate, words_per_minute, pitch)).astype(np.int16)
-        for text, voice, words_per_minute, pitch in spoken
+        for text, voice, words_per_minute, pitch in part
     ]
     samples, ends = np.concatenate(pieces), np.cumsum([len(piece) for piece in pieces])
     if file:
-        with contextlib.suppress(OSError):  # no room: it is synthesized anew each time
+        try:
             write_array(file.with_suffix(".ends.npy"), ends)
             write_array(file, samples)
             return functools.partial(_piece_of_file, file, _first_byte(file)), ends
+        except OSError as error:
+            log.warning("%s: synthesized speech stays in memory (%s)", file.parent, error.strerror or error)
     return functools.partial(_piece, samples), ends
 
 

@@ -7,9 +7,7 @@ import hashlib
 import json
 import os
 import re
-import socket
 import sys
-import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,12 @@ import numpy as np
 from pipeline import audio
 from pipeline.config import TfdsSource
 from pipeline.data.cache import Cache, NoCache
+from pipeline.data.tfds_archives import Archives, one_try
 from pipeline.data.utterances import Utterance
 from pipeline.errors import InputError
 
 SILENCE = "_silence_"
 """The label of recordings without words, in Speech Commands."""
-
-_CONNECT_SECONDS = 5.0
 
 
 def read_tfds(
@@ -127,6 +124,7 @@ def _opened(source: TfdsSource, folder: Path) -> Any:
 
 def _prepared(source: TfdsSource, folder: Path) -> Any:
     """The builder of a registered set whose data is ready."""
+    import requests  # which TFDS downloads by
     import tensorflow_datasets as tfds
 
     options = {"try_download_gcs": False}
@@ -147,7 +145,10 @@ def _prepared(source: TfdsSource, folder: Path) -> Any:
     except Exception as error:  # a configuration or version that it does not have
         raise InputError(f"TFDS {source.name}: {_first_line(error)}") from error
     if not builder.is_prepared():
-        _check_reach(builder, source.name, options.get("manual_dir"))
+        archives = Archives.of(builder, options.get("manual_dir"), source.download_dir)
+        problem = archives.unreachable()
+        if problem and not archives.any_there():
+            raise InputError(f"TFDS {source.name}: {problem}")
         with contextlib.suppress(ImportError):
             import array_record  # noqa: F401
 
@@ -155,30 +156,12 @@ def _prepared(source: TfdsSource, folder: Path) -> Any:
             builder = tfds.builder(source.name, data_dir=source.data_dir, file_format="array_record")
         try:
             config = tfds.download.DownloadConfig(**options)
-            with contextlib.redirect_stdout(sys.stderr):
+            with contextlib.redirect_stdout(sys.stderr), one_try() if problem else contextlib.nullcontext():
                 builder.download_and_prepare(download_dir=source.download_dir, download_config=config)
         except Exception as error:  # TFDS raises whatever its dozens of builders and the network do
-            raise InputError(f"TFDS {source.name}: {_first_line(error)}") from error
+            no_network = problem and isinstance(error, requests.ConnectionError)
+            raise InputError(f"TFDS {source.name}: {problem if no_network else _first_line(error)}") from error
     return builder
-
-
-def _check_reach(builder: Any, name: str, manual: str | None) -> None:
-    """Raises: InputError: archives have to be downloaded, and their host cannot be reached: TFDS tries for minutes."""
-    urls = list(getattr(builder, "url_infos", None) or {})
-    if manual and any(os.scandir(manual)):
-        return
-    hosts = sorted({urllib.parse.urlparse(url).netloc for url in urls})
-    if not hosts or any(os.environ.get(key) for key in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")):
-        return
-    try:
-        socket.create_connection((hosts[0].partition(":")[0], 443), timeout=_CONNECT_SECONDS).close()
-    except OSError as error:
-        files = ", ".join(url.rpartition("/")[2] for url in urls[:3])
-        raise InputError(
-            f"TFDS {name}: not prepared in {builder.data_dir}, and {hosts[0]} cannot be reached "
-            f"({error.strerror or error}); without a network put its archives ({files}"
-            f"{', ...' if len(urls) > 3 else ''}) into a folder and name it as manual_dir"
-        ) from error
 
 
 def _examples(builder: Any, split: str) -> Any:
@@ -251,4 +234,4 @@ def _speaker(source: TfdsSource, told: str, value: Any) -> str | None:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(":")

@@ -1,4 +1,4 @@
-"""What augmentation does to utterances: to hear and to see in TensorBoard."""
+"""What augmentation does to utterances: to hear and to see in TensorBoard, or as pictures."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,9 @@ import numpy as np
 from pipeline.inspection.tensorboard import TensorBoardLog
 
 _FLOOR_DB = -80.0
-"""Of the pictures, below the loudest of both."""
+"""Of spectrograms, below the loudest of both."""
+_DEVIATIONS = 3
+"""From the mean, of normalized MFCCs: where colours end."""
 
 
 def log_augmentation(
@@ -61,6 +63,35 @@ def spectrograms(before: np.ndarray, after: np.ndarray, sample_rate: int):
     rows[0].set_xlim(0, max(len(before), len(after)) / sample_rate)
     rows[1].set_xlabel("seconds")
     figure.colorbar(image, ax=rows, label="dB")
+    return figure
+
+
+def mfccs(before: np.ndarray, after: np.ndarray, hop_seconds: float):
+    """A matplotlib figure of normalized MFCCs, one above the other, on the same colours; white is the mean.
+
+    Args:
+        before: float32 [frames, coefficients].
+        after: the same, masked.
+        hop_seconds: from one frame to the next.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    rows = figure.subplots(2, sharex=True)
+    for axes, title, values in zip(rows, ("before", "after"), (before, after), strict=True):
+        image = axes.imshow(
+            values.T,
+            origin="lower",
+            aspect="auto",
+            interpolation="nearest",
+            extent=(0, len(values) * hop_seconds, -0.5, values.shape[1] - 0.5),
+            vmin=-_DEVIATIONS,
+            vmax=_DEVIATIONS,
+            cmap="RdBu_r",
+        )
+        axes.set(title=title, ylabel="coefficient")
+    rows[1].set_xlabel("seconds")
+    figure.colorbar(image, ax=rows, label="standard deviations")
     return figure
 
 

@@ -63,6 +63,19 @@ def test_of_a_fraction_each_epoch_has_others_and_all_have_their_turn(folder):
     assert epochs[3] == names(read(folder, source("a", weight=0.25), epoch=3))
 
 
+@pytest.mark.parametrize(
+    ("weight", "wanted"),
+    [
+        (1e9, r"= 1e\+09: at most 1250000 wanted, .* at most 10,000,000 of the source's 8"),
+        (0.001, r"= 0\.001: at least 0\.12 wanted, .* one of 8"),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"join": {"utterances": 8}}])
+def test_a_weight_without_a_sense_is_named(folder, weight, wanted, options):
+    with pytest.raises(InputError, match=r"data\.train\.1\.weight " + wanted):
+        read(folder, source("a"), source("b", weight=weight, **options))
+
+
 def test_a_source_writes_its_transcripts_in_its_own_way(folder):
     found = names(read(folder, source("a"), source("b", text={"lowercase": True, "remove": "0"})))
     assert found[0] == "A 0" and found[8:10] == ["b", "b 1"]

@@ -1,12 +1,15 @@
 import dataclasses
 import functools
 import json
+import sys
+import types
 
 import numpy as np
 import pytest
 
 from pipeline.audio import AudioError
 from pipeline.config import TfdsSource
+from pipeline.data import prepared_beam
 from pipeline.data.prepared import prepare
 from pipeline.data.tfds_source import read_tfds
 from pipeline.data.utterances import Utterance
@@ -124,12 +127,50 @@ def test_another_sets_folder_is_refused(ready, tmp_path):
         prepare({"train": utterances(3)}, tmp_path, RATE, 0.2)
 
 
-def test_beam_prepares_the_same(ready, tmp_path):
-    options = pytest.importorskip("apache_beam.options.pipeline_options")
-    (found, _), _ = prepare(
-        {"train": utterances(), "dev-clean": utterances(2)}, tmp_path / "set", RATE, 0.2, options.PipelineOptions([])
-    )
+@pytest.fixture
+def beam():
+    return pytest.importorskip("apache_beam.options.pipeline_options").PipelineOptions([])
+
+
+def test_beam_prepares_the_same(ready, tmp_path, beam):
+    (found, _), _ = prepare({"train": utterances(), "dev-clean": utterances(2)}, tmp_path / "set", RATE, 0.2, beam)
     assert found.utterances == 6
     index = [path / "speech/1.0.0/index-train.jsonl" for path in (ready, tmp_path / "set")]
     one, other = ([json.loads(line) for line in file.read_text().splitlines()] for file in index)
     assert one == other
+    assert not (tmp_path / "set" / "beam").exists()
+
+
+def test_beam_names_what_it_skips(tmp_path, beam, caplog, monkeypatch):
+    monkeypatch.setattr(prepared_beam, "_IN_A_FILE", 4)
+    spoilt = [dataclasses.replace(u, load=missing) if n in (1, 9) else u for n, u in enumerate(utterances(12))]
+    (found,), skipped = prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2, beam)
+    assert found.utterances == 10
+    assert skipped.reasons == {"1.wav": "x.wav: no such file", "9.wav": "x.wav: no such file"}
+    assert "skipped 9.wav: x.wav: no such file" in caplog.text
+
+
+@pytest.mark.parametrize("bad", [2, 6])
+def test_beam_ends_for_too_many_and_names_them(tmp_path, beam, bad):
+    spoilt = [dataclasses.replace(u, load=missing) for u in utterances()[:bad]] + utterances()[bad:]
+    with pytest.raises(InputError, match=rf"train: skipped {bad} of 6 utterances: 0\.wav \(x\.wav: no such file\)"):
+        prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2, beam)
+    assert not (tmp_path / "set" / "beam").exists()
+
+
+def test_beams_plan_holds_files_of_utterances_and_not_each_of_them(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setitem(
+        sys.modules,
+        "apache_beam",
+        types.SimpleNamespace(Create=lambda items: set(items), FlatMap=lambda function: {function}),
+    )
+    monkeypatch.setattr(prepared_beam, "_IN_A_FILE", 4)
+    with prepared_beam.BeamWork(tmp_path / "beam") as work:
+        plan = work.examples("train", utterances(10))
+        files = sorted(item for item in plan if isinstance(item, str))
+        (function,) = plan - set(files)
+        for file in files:
+            made += function(file)
+    assert len(files) == 3 and [each["text"] for _, each in made] == [f"text {n}" for n in range(10)]
+    assert not (tmp_path / "beam").exists()

@@ -107,6 +107,17 @@ def test_threads_give_what_one_thread_gives():
         np.testing.assert_array_equal(one, other)
 
 
+def test_all_english_accents_are_spoken_unless_others_are_asked_for():
+    english = {accent for accent in synthesis._accents() if accent.partition("-")[0] == "en"}
+    assert set(ACCENTS) == english - {"en-shaw"}  # which reads another alphabet
+
+
+def test_every_accent_says_it_in_its_own_way():
+    text = "the park by the water is not far, ask her about a cup of coffee"
+    spoken = {synthesis.synthesize(text, f"{accent}+f3", RATE).tobytes() for accent in ACCENTS}
+    assert len(spoken) == len(ACCENTS)
+
+
 @pytest.mark.parametrize("accent", ACCENTS)
 def test_every_accent_is_heard(accent):
     for voice in synthesis.voices([accent])[::7]:

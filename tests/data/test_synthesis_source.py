@@ -1,8 +1,10 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from pipeline.config import SynthesisSource
-from pipeline.data import synthesis
+from pipeline.data import synthesis, synthesis_source
 from pipeline.data.synthesis_source import synthesize
 from pipeline.errors import InputError
 from pipeline.grammar.jsgf import load_grammar
@@ -80,3 +82,42 @@ def test_a_damaged_cache_is_made_anew(tmp_path):
         file.write_bytes(file.read_bytes()[:80])
     (again,) = synthesize(settings, RATE, 0, "train.0", tmp_path)
     np.testing.assert_array_equal(again.load(), wanted)
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path, monkeypatch):
+    settings = source(phrases=["(yes|no|stop)"], utterances=7)
+    wanted = [u.load().tobytes() for u in synthesize(settings, RATE, 0, "train.0")]
+    monkeypatch.setattr(synthesis_source, "_TOGETHER", 2)
+    calls, speak = [], synthesis.synthesize
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return speak(*arguments)
+
+    monkeypatch.setattr(synthesis, "synthesize", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(settings, RATE, 0, "train.0", tmp_path)
+    calls[:] = [None] * 6
+    again = synthesize(settings, RATE, 0, "train.0", tmp_path)
+    assert [u.load().tobytes() for u in again] == wanted and len(calls) == 6 + 3
+    more = synthesize(source(phrases=["(yes|no|stop)"], utterances=10), RATE, 0, "train.0", tmp_path)
+    assert [u.load().tobytes() for u in more[:7]] == wanted and len(calls) == 6 + 3 + 4
+
+
+def test_memory_holds_no_more_than_is_spoken_in_one_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(synthesis_source, "_TOGETHER", 4)
+    tone = np.full(1_000_000, 0.1, np.float32)
+    monkeypatch.setattr(synthesis, "synthesize", lambda *_: tone)
+    tracemalloc.start()
+    found = synthesize(source(phrases=["yes"], utterances=40), RATE, 0, "train.0", tmp_path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == 40 and most < 2 * 4 * 2 * len(tone) + 16e6  # of int16, and once more put together
+
+
+def test_speech_that_cannot_be_kept_is_in_memory(tmp_path, caplog):
+    (tmp_path / "synthesis").write_text("no folder")
+    (one,) = synthesize(source(phrases=["yes"], utterances=1), RATE, 0, "train.0", tmp_path)
+    assert one.load().any() and "synthesized speech stays in memory" in caplog.text

@@ -2,6 +2,7 @@ import socket
 
 import numpy as np
 import pytest
+import requests
 
 from pipeline.config import TfdsSource
 from pipeline.data import tfds_source
@@ -9,6 +10,8 @@ from pipeline.data.tfds_source import read_tfds
 from pipeline.errors import InputError
 
 tfds = pytest.importorskip("tensorflow_datasets")
+downloader = pytest.importorskip("tensorflow_datasets.core.download.downloader")
+get_dl_fname = pytest.importorskip("tensorflow_datasets.core.download.resource").get_dl_fname
 
 RATE = 8000
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -75,16 +78,57 @@ def test_sets_have_the_features_that_the_docs_name(name, tmp_path):
     assert SETS[name] <= set(tfds.builder(name, data_dir=str(tmp_path)).info.features)
 
 
-def test_without_network_and_archive_it_is_told_at_once(tmp_path, monkeypatch):
+@pytest.fixture
+def no_network(monkeypatch):
     def unreachable(*_, **__):
         raise OSError(101, "Network is unreachable")
 
     for proxy in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(proxy, raising=False)
     monkeypatch.setattr(socket, "create_connection", unreachable)
+
+
+def test_without_network_and_archive_it_is_told_at_once(tmp_path, no_network):
     source = TfdsSource(kind="tfds", name="librispeech", data_dir=str(tmp_path))
     with pytest.raises(InputError, match=r"openslr\.org cannot be reached \(Network .*dev-clean\.tar\.gz.*manual_dir"):
         read_tfds(source, tmp_path, RATE)
+
+
+@pytest.mark.parametrize(("lies", "told"), [("v1.0.9.tar.gz", r"v1\.0\.9\.tar\.gz$"), (None, "nothing$")])
+def test_without_network_another_file_than_the_archive_is_told_at_once(tmp_path, no_network, lies, told):
+    (tmp_path / "mine").mkdir()
+    if lies:
+        (tmp_path / "mine" / lies).write_text("")
+    source = spoken_digit(manual_dir="mine", data_dir=str(tmp_path / "sets"))
+    wanted = r"network free-spoken-digit-dataset-1\.0\.9\.tar\.gz wanted in manual_dir: .*mine holds "
+    with pytest.raises(InputError, match=wanted + told):
+        read_tfds(source, tmp_path, RATE)
+
+
+def test_a_set_whose_archives_only_the_network_has_says_so(tmp_path, no_network):
+    source = TfdsSource(kind="tfds", name="common_voice/en", data_dir=str(tmp_path))
+    with pytest.raises(InputError, match=r"cannot be reached .*; TFDS takes its archives from there only"):
+        read_tfds(source, tmp_path, RATE)
+
+
+@pytest.mark.parametrize("place", ["mine", "sets/downloads/librispeech"])
+def test_without_network_the_missing_part_of_a_sets_archives_is_asked_for_once(
+    tmp_path, no_network, monkeypatch, place
+):
+    def tries(*_, **__):
+        raise requests.ConnectionError(f"{downloader.MAX_RETRIES} retries")
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", tries)
+    source = TfdsSource(kind="tfds", name="librispeech", data_dir=str(tmp_path / "sets"), manual_dir="mine")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    url, known = next(iter(tfds.builder("librispeech", data_dir=source.data_dir).url_infos.items()))
+    (tmp_path / place / (known.filename if place == "mine" else get_dl_fname(url, known.checksum))).write_text("")
+    with pytest.raises(
+        InputError, match=r"cannot be reached .*train-clean-100\.tar\.gz.* wanted in manual_dir"
+    ) as error:
+        read_tfds(source, tmp_path, RATE)
+    assert str(error.value.__cause__) == "0 retries" and downloader.MAX_RETRIES > 0
 
 
 def test_a_set_that_does_not_exist_is_named_with_its_nearest(tmp_path):

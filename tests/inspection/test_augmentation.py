@@ -6,7 +6,7 @@ import soundfile
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pipeline.inspection.augmentation import log_augmentation, spectrograms
+from pipeline.inspection.augmentation import log_augmentation, mfccs, spectrograms
 from pipeline.inspection.tensorboard import TensorBoardLog
 
 RATE = 8000
@@ -50,3 +50,12 @@ def test_a_tone_is_brightest_at_its_frequency():
         row = axes.images[0].get_array().mean(axis=1).argmax()
         assert row / (bins - 1) * RATE / 2 == pytest.approx(hz, abs=RATE / 200)
         assert axes.images[0].get_array().max() == pytest.approx(20 * np.log10(0.5), abs=0.2)
+
+
+def test_mfccs_show_both_on_the_same_colours_with_a_mask_in_the_middle_of_them():
+    before = np.random.default_rng(0).normal(size=(200, 20)).astype(np.float32)
+    after = np.where(np.arange(200)[:, None] < 50, 0, before)
+    above, below = (axes.images[0] for axes in mfccs(before, after, 0.01).axes[:2])
+    assert above.get_clim() == below.get_clim() == (-3, 3)
+    assert above.get_extent() == below.get_extent() == [0, 2, -0.5, 19.5]
+    assert not below.get_array()[:, :50].any() and (below.get_array()[:, 50:] == above.get_array()[:, 50:]).all()
