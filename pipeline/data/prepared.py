@@ -188,8 +188,8 @@ def _examples(
         try:
             yield key, _example(key, utterance)
         except UnreadableError as error:
-            if lost.add(utterance.name, str(error)):
-                log.warning("skipped %s: %s", utterance.name, error)
+            lost.add(utterance.name, str(error))
+            log.warning("skipped %s: %s", utterance.name, error)
             if len(lost) > most_skipped * len(utterances):
                 raise InputError(
                     f"{lost.summary(len(utterances))}; at most {most_skipped:.0%} may be unreadable"
