@@ -123,7 +123,10 @@ class Skipped:
 
 
 class BadLines(Skipped):
-    """The bad lines of a manifest or corpus: skipped where there is a place for them, or else the first ends it."""
+    """The bad lines of a manifest or corpus: skipped where there is a place for them, or else the first ends it.
+
+    Messages of corpora name a line as manifests' do: file and number, then what was wanted and found.
+    """
 
     def add(self, name: str, reason: str, key: Hashable | None = None) -> bool:
         """Raises: InputError: there is no place for it."""
