@@ -75,7 +75,8 @@ def _utterances(
         case config.TfdsSource():
             return read_tfds(source, folder, rate, cache, cache_folder(settings.data))
         case config.SynthesisSource():
-            return synthesize(source, rate, settings.seed, name, cache_folder(settings.data))
+            kept, most = cache_folder(settings.data), settings.data.most_skipped
+            return synthesize(source, rate, settings.seed, name, kept, skipped, most)
 
 
 def _as_wanted(utterances: list[Utterance], source: config.Source) -> list[Utterance]:

@@ -238,14 +238,22 @@ def _problem(utterance: Utterance, transcript: str, frames: int, settings: Confi
     return unlearnable(tuple(units.encode(transcript)), utterance.samples, settings)
 
 
-def too_many_skipped(skipped: Skipped, of: int, most: float, split: str, count: int | None = None) -> None:
+def too_many_skipped(
+    skipped: Skipped,
+    of: int,
+    most: float,
+    split: str,
+    count: int | None = None,
+    setting: str = "data.most_skipped",
+) -> None:
     """Ends what would go on with too little.
 
     Args:
         skipped: what is left out.
         of, count: see `Skipped.summary`.
-        most: the share of them that may be, `data.most_skipped`.
+        most: the share of them that may be.
         split: what messages call them.
+        setting: what messages call that share.
 
     Raises:
         InputError: more than that are, or all.
@@ -254,9 +262,9 @@ def too_many_skipped(skipped: Skipped, of: int, most: float, split: str, count: 
     if count == of:
         reasons = Counter(reason for _, reason in skipped).most_common(3)
         told = "; ".join(f"{reason} ({times} times)" for reason, times in reasons)
-        raise InputError(f"{split}: none of {of} utterances can be learnt from: {told or 'there are none'}")
+        raise InputError(f"{split}: none of {of} utterances can be used: {told or 'there are none'}")
     if count > most * of:
-        raise InputError(f"{split}: {skipped.summary(of, count)}; data.most_skipped allows {most:.0%}")
+        raise InputError(f"{split}: {skipped.summary(of, count)}; {setting} allows {most:.0%}")
 
 
 def unlearnable(labels: tuple[int, ...], samples: int, settings: Config) -> str | None:
