@@ -14,4 +14,4 @@ class InputError(PipelineError, ValueError):
 
 
 class UnreadableError(InputError):
-    """One utterance cannot be read, or holds nothing usable; work on the others may go on."""
+    """One utterance cannot be read or spoken, or holds nothing usable; work on the others may go on."""

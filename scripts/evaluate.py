@@ -1,13 +1,13 @@
 """Measures an exported model's word and character error rates."""
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import added_noise
 import command
 import decoders
+import skipping
 
 EXAMPLES = 6
 """Of errors, in a card."""
@@ -17,28 +17,27 @@ def main(arguments) -> None:
     from pipeline.errors import PipelineError
 
     try:
-        from pipeline.data.utterances import Skipped
         from pipeline.evaluation.calibration import expected_calibration_error
         from pipeline.evaluation.evaluate import evaluate
         from pipeline.evaluation.plots import plot_reliability
     except ImportError as error:  # with requirements-litert.txt alone
         raise PipelineError(f"{error.name} wanted, to measure with; pip install -r requirements.txt") from error
     recognizer = decoders.make_recognizer(arguments)
-    skipped = Skipped()
-    utterances = added_noise.in_noise(_utterances(arguments, recognizer.about), arguments, recognizer.about)
+    utterances, skips = _utterances(arguments, recognizer.about)
+    utterances = added_noise.in_noise(utterances, arguments, recognizer.about)
     result = evaluate(
         recognizer.transcribe,
-        command.progress(utterances, "utterance"),
+        skips.watched(command.progress(utterances, "utterance")),
         recognizer.about.lengths_per_second,
         recognizer.normalize,
-        skipped,
+        skips.skipped,
     )
-    if len(skipped):
-        print(skipped.summary(len(utterances)), file=sys.stderr)
+    skips.tell()
     values = {
         "wer": round(result.rates.wer, 4),
         "cer": round(result.rates.cer, 4),
         "utterances": result.rates.utterances,
+        "skipped": len(skips.skipped),
         "audio_seconds": round(result.audio_seconds, 2),
         "real_time_factor": round(result.real_time_factor, 5),
     }
@@ -54,7 +53,7 @@ def main(arguments) -> None:
         plot_reliability(folder / "reliability.png", {name: {"confidence": each} for name, each in judged.items()})
         lines = [json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in result.heard]
         (folder / "transcripts.jsonl").write_text("".join(lines), encoding="utf-8")
-        skipped.save(folder / "skipped.jsonl")
+        skips.skipped.save(folder / "skipped.jsonl")
     if arguments.card:
         _add_to_card(arguments.model, values, result)
     if arguments.json:
@@ -64,9 +63,10 @@ def main(arguments) -> None:
 
 
 def _told(values: dict) -> str:
+    skipped = f"{values['skipped']} skipped, " if values["skipped"] else ""
     return (
         f"WER {values['wer']:.1%}, CER {values['cer']:.1%} on {values['utterances']} utterances "
-        f"({values['audio_seconds'] / 60:.1f} minutes), real-time factor {values['real_time_factor']:.4f}"
+        f"({skipped}{values['audio_seconds'] / 60:.1f} minutes), real-time factor {values['real_time_factor']:.4f}"
     )
 
 
@@ -83,7 +83,8 @@ def _add_to_card(model: str, values: dict, result) -> None:
     add_to_card(model, command.line(__file__, "--card", "--json"), told)
 
 
-def _utterances(arguments, about) -> list:
+def _utterances(arguments, about) -> tuple[list, skipping.Skipping]:
+    """What is told beside them are the lines that are none."""
     from pipeline.config import load_config
     from pipeline.data import sources
     from pipeline.data.manifest import read_manifest
@@ -94,11 +95,14 @@ def _utterances(arguments, about) -> list:
             raise InputError(
                 f"{arguments.overrides[0]}: settings can be overridden for a configuration, not a manifest"
             )
-        return read_manifest(arguments.manifest, about.sample_rate, about.features)
+        skips = skipping.Skipping(skipping.most_skipped(arguments), arguments.manifest)
+        found = read_manifest(arguments.manifest, about.sample_rate, about.features, skips.skipped)
+        return skips.start(found), skips
     settings = load_config(arguments.manifest, [*arguments.overrides, *_input_of(about)])
     if not settings.data.test:
         raise InputError(f"{arguments.manifest}: data.test with sources wanted, found none")
-    return sources.read(settings.data.test, settings, "test")(0)
+    skips = skipping.Skipping(skipping.most_skipped(arguments, settings), f"{arguments.manifest}: data.test")
+    return skips.start(sources.read(settings.data.test, settings, "test", skips.skipped)(0)), skips
 
 
 def _input_of(about) -> list[str]:
@@ -119,6 +123,7 @@ arguments.add_argument(
 arguments.add_argument("overrides", metavar="key=value", nargs="*", help="settings that override the configuration's")
 arguments.add_argument("--out", metavar="FOLDER", help="writes metrics, transcripts and a reliability diagram there")
 added_noise.add_options(arguments)
+skipping.add_options(arguments)
 arguments.add_argument("--card", action="store_true", help="adds what was found to the export's card.md")
 arguments.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else there")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import added_noise
 import command
+import skipping
 
 
 def main(arguments) -> None:
-    from pipeline.data.manifest import read_manifest
     from pipeline.data.utterances import Skipped
     from pipeline.decoding.keywords import load_thresholds
     from pipeline.errors import InputError
@@ -26,28 +26,38 @@ def main(arguments) -> None:
     command.load_tensorflow()
     recognizer = Recognizer(arguments.model)
     about = recognizer.about
-    utterances = [(item, True) for item in read_manifest(arguments.positives, about.sample_rate, about.features)]
-    for manifest in arguments.negatives:
-        utterances += [(item, False) for item in read_manifest(manifest, about.sample_rate, about.features)]
-    heard = added_noise.in_noise([item for item, _ in utterances], arguments, about)
-    utterances = [(item, positive) for item, (_, positive) in zip(heard, utterances, strict=True)]
-    to_text = functools.partial(normalize, **about.text)
-    keywords = _keywords(arguments, about.units, to_text, [item for item, positive in utterances if positive])
     skipped = Skipped()
-    listened = _listen(recognizer, utterances, keywords, to_text, skipped)
+    utterances = _utterances(arguments, about, skipped)
+    total = len(utterances) + len(skipped)
+    to_text = functools.partial(normalize, **about.text)
+    keywords = _keywords(arguments, about.units, to_text, [item for item, positive, _ in utterances if positive])
+    listened = _listen(recognizer, utterances, keywords, to_text)
     if len(skipped):
-        print(skipped.summary(len(utterances)), file=sys.stderr)
+        print(skipped.summary(total), file=sys.stderr)
     found = curves(listened, keywords, about.units, about.frame_seconds)
     for curve in found:
         if not curve.positives:
             raise InputError(f"{arguments.positives}: utterances with {curve.keyword!r} wanted, found none")
     if target is not None:
         _store(arguments.model, found, target)
-    _report(found, load_thresholds(arguments.model), arguments.json)
+    _report(found, load_thresholds(arguments.model), arguments.json, len(skipped))
     if arguments.card:
         _add_to_card(arguments.model, found)
     if arguments.out:
         _save(Path(arguments.out), found)
+
+
+def _utterances(arguments, about, skipped) -> list[tuple]:
+    """Each with whether it is of the positives, and what is left out of its manifest."""
+    from pipeline.data.manifest import read_manifest
+
+    found = []
+    for number, manifest in enumerate([arguments.positives, *arguments.negatives]):
+        skips = skipping.Skipping(skipping.most_skipped(arguments), manifest, skipped)
+        items = skips.start(read_manifest(manifest, about.sample_rate, about.features, skips.skipped))
+        found += [(item, number == 0, skips) for item in items]
+    heard = added_noise.in_noise([item for item, _, _ in found], arguments, about)
+    return [(item, positive, skips) for item, (_, positive, skips) in zip(heard, found, strict=True)]
 
 
 def _keywords(arguments, units, to_text, positives: list) -> list[str]:
@@ -65,27 +75,25 @@ def _keywords(arguments, units, to_text, positives: list) -> list[str]:
     return list(dict.fromkeys(keywords))
 
 
-def _listen(recognizer, utterances: list, keywords: list[str], to_text, skipped) -> list:
-    from pipeline.errors import InputError, UnreadableError
+def _listen(recognizer, utterances: list[tuple], keywords: list[str], to_text) -> list:
+    from pipeline.errors import UnreadableError
     from pipeline.evaluation.detection import Listened, find_peaks, spoken
 
     units, frame_seconds = recognizer.about.units, recognizer.about.frame_seconds
     listened = []
-    for item, positive in command.progress(utterances, "utterance"):
+    for item, positive, skips in command.progress(utterances, "utterance"):
         try:
             audio = item.load()
         except UnreadableError as error:
-            skipped.add(item.name, str(error).removeprefix(f"{item.name}: "))
+            skips.leave_out(item, error)
             continue
         peaks = find_peaks(recognizer.log_probs(audio), units, frame_seconds, keywords)
         said = spoken(to_text(item.transcript), keywords, units)
         listened.append(Listened(len(audio) / recognizer.about.lengths_per_second, said, peaks, positive))
-    if not listened:
-        raise InputError(f"no utterance could be read: {skipped.summary(len(utterances))}")
     return listened
 
 
-def _report(found: list, stored: dict[str, float], as_json: bool) -> None:
+def _report(found: list, stored: dict[str, float], as_json: bool, skipped: int) -> None:
     from pipeline.evaluation.detection import RATES
 
     hours = found[0].hours
@@ -105,6 +113,7 @@ def _report(found: list, stored: dict[str, float], as_json: bool) -> None:
                     "miss_rate": round(point.miss_rate, 4),
                     "false_alarms_per_hour": round(point.false_alarms_per_hour, 3),
                     "threshold": point.threshold,
+                    "skipped": skipped,
                 }
                 print(json.dumps(values, ensure_ascii=False))
             else:
@@ -188,6 +197,7 @@ arguments.add_argument(
     "--target-false-alarms-per-hour", metavar="X", type=float, help="stores thresholds for this rate in EXPORTED"
 )
 added_noise.add_options(arguments)
+skipping.add_options(arguments)
 arguments.add_argument("--card", action="store_true", help="adds what was found to the export's card.md")
 arguments.add_argument("--json", action="store_true", help="one JSON object a keyword and operating point")
 

@@ -43,9 +43,9 @@ def main(arguments) -> None:
         raise InputError(f"--snr: -100 to 100 decibels wanted, found {arguments.snr:g}")
     command.load_tensorflow()
     recognizer = Recognizer(arguments.model)
-    strings = _strings(arguments, recognizer.sample_rate)
-    found, aligned, agreement = Errors([], []), Errors([], []), Errors([], [])
     skipped = Skipped()
+    strings = _strings(arguments, recognizer.sample_rate, skipped)
+    found, aligned, agreement = Errors([], []), Errors([], []), Errors([], [])
     for string in command.progress(strings, "utterance"):
         _measure(recognizer, string, arguments.snr, found, aligned, agreement, skipped)
     if len(skipped):
@@ -94,14 +94,14 @@ def _measure(recognizer, string, snr: float | None, found, aligned, agreement, s
     agreement.add(words, refined, _times(forced)[stands], _times(forced_refined)[stands])
 
 
-def _strings(arguments, sample_rate: int) -> list:
+def _strings(arguments, sample_rate: int, skipped) -> list:
     from pipeline.config import load_config
     from pipeline.data import sources
     from pipeline.data.joining import Joined
     from pipeline.errors import InputError
 
     settings = load_config(arguments.config, [*arguments.overrides, f"features.sample_rate={sample_rate}"])
-    strings = sources.read(settings.data.test, settings, "test")(0) if settings.data.test else []
+    strings = sources.read(settings.data.test, settings, "test", skipped)(0) if settings.data.test else []
     if not strings or not all(isinstance(string, Joined) for string in strings):
         raise InputError(
             f"{arguments.config}: data.test with joined clips wanted ('join' in each source), whose times are known; "

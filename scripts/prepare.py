@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import command
+import skipping
 
 _UNREAD = {"kind": "manifest", "path": "valid.jsonl"}  # a configuration has to name something to validate on
 
@@ -24,27 +25,28 @@ def main(arguments) -> None:
     if out.suffix == ".jsonl":
         _write_manifest(arguments, out)
         return
-    settings, splits = _splits(arguments)
+    settings, splits, bad = _splits(arguments)
     beam = _beam_options(arguments)
-    rate, most_skipped = settings.features.sample_rate, settings.data.most_skipped
+    rate, most = settings.features.sample_rate, skipping.most_skipped(arguments, settings)
     with command.progress_bar(sum(map(len, splits.values())), "utterance") as bar:
-        prepared, skipped = prepare(splits, out, rate, most_skipped, beam, arguments.shards, bar.update)
-    for split in prepared:
+        prepared, unreadable = prepare(splits, out, rate, most, beam, arguments.shards, bar.update)
+    totals = {split: len(splits[split]) + len(bad[split]) for split in splits}
+    for split, total in zip(prepared, totals.values(), strict=True):
+        lost = total - split.utterances
         if arguments.json:
-            print(json.dumps({"split": split.split, "utterances": split.utterances, "hours": round(split.hours, 4)}))
+            values = {"split": split.split, "utterances": split.utterances, "hours": round(split.hours, 4)}
+            print(json.dumps({**values, "skipped": lost}))
         else:
-            print(f"{out}: {split.split}, {split.utterances} utterances, {split.hours:.2f} hours")
-    if len(skipped):
-        print(skipped.summary(sum(map(len, splits.values()))), file=sys.stderr)
-        skipped.save(out / "skipped.jsonl")
+            skipped = f", {lost} skipped" if lost else ""
+            print(f"{out}: {split.split}, {split.utterances} utterances, {split.hours:.2f} hours{skipped}")
+    _save_skipped(out / "skipped.jsonl", [*bad.values(), unreadable], sum(totals.values()))
 
 
 def _splits(arguments):
-    """A configuration, and the utterances of each split that SOURCE has."""
+    """A configuration, and of each split that SOURCE has the utterances and the lines that are none."""
     from pipeline.config import load_config
     from pipeline.data import sources
     from pipeline.data.prepared import check_recordings
-    from pipeline.data.utterances import Skipped
 
     if Path(arguments.source).suffix in (".yaml", ".yml"):
         settings = load_config(arguments.source, ["data.cache=none", *arguments.overrides])
@@ -54,11 +56,33 @@ def _splits(arguments):
         split = getattr(settings.data.train[0], "split", None)  # key=value may name it as well
         named = {split or arguments.split or "train": settings.data.train}
     check_recordings(itertools.chain(*named.values()), settings, arguments.source)
+    splits, bad = {}, {}
+    for split, of in named.items():
+        if of:
+            skips = skipping.Skipping(skipping.most_skipped(arguments, settings), f"data.{split}")
+            utterances = sources.read(of, settings, split, skips.skipped)(0)
+            _name(skips.skipped)
+            splits[split], bad[split] = skips.start(utterances), skips.skipped
+    return settings, splits, bad
+
+
+def _name(skipped) -> None:
+    for name, reason in skipped:
+        logging.getLogger().warning("skipped %s: %s", name, reason)
+
+
+def _save_skipped(file: Path, parts: list, of: int) -> None:
+    """Tells and writes down what was left out; what an earlier call wrote stays where this one had nothing to read."""
+    from pipeline.data.utterances import Skipped
+
     skipped = Skipped()
-    splits = {split: sources.read(of, settings, split, skipped)(0) for split, of in named.items() if of}
+    for part in parts:
+        for name, reason in part:
+            skipped.add(name, reason)
     if len(skipped):
-        logging.getLogger().warning(skipped.summary(len(skipped) + sum(map(len, splits.values()))))
-    return settings, splits
+        print(skipped.summary(of), file=sys.stderr)
+        if len(parts[-1]) or not file.exists():
+            skipped.save(file)
 
 
 def _settings_of(arguments):
@@ -82,9 +106,16 @@ def _settings_of(arguments):
 def _write_manifest(arguments, out: Path) -> None:
     from pipeline.data.corpora import read_corpus, write_manifest
 
-    entries = read_corpus(Path(arguments.source), arguments.format, arguments.split)
-    write_manifest(entries, out)
-    print(json.dumps({"utterances": len(entries)}) if arguments.json else f"{out}: {len(entries)} utterances")
+    skips = skipping.Skipping(skipping.most_skipped(arguments), arguments.source)
+    entries = read_corpus(Path(arguments.source), arguments.format, arguments.split, skips.skipped)
+    _name(skips.skipped)
+    write_manifest(skips.start(entries), out)
+    skips.tell()
+    lost = len(skips.skipped)
+    if arguments.json:
+        print(json.dumps({"utterances": len(entries), "skipped": lost}))
+    else:
+        print(f"{out}: {len(entries)} utterances{f', {lost} skipped' if lost else ''}")
 
 
 def _beam_options(arguments):
@@ -118,6 +149,7 @@ arguments.add_argument("--beam", action="store_true", help="do the work by Apach
 arguments.add_argument(
     "--beam-options", default="", metavar="'...'", help="Beam's own, such as '--runner=FlinkRunner --parallelism=64'"
 )
+skipping.add_options(arguments)
 arguments.add_argument("--json", action="store_true", help="one JSON object a split")
 
 if __name__ == "__main__":

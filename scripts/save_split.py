@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import command
@@ -13,13 +14,17 @@ def main(arguments) -> None:
 
     from pipeline.config import load_config
     from pipeline.data import sources
+    from pipeline.data.utterances import Skipped
     from pipeline.errors import InputError
 
     settings = load_config(arguments.config, arguments.overrides)
     configured = getattr(settings.data, arguments.split)
     if not configured:
         raise InputError(f"{arguments.config}: data.{arguments.split} with sources wanted, found none")
-    utterances = sources.read(configured, settings, arguments.split)(0)[: arguments.first]
+    found = sources.read(configured, settings, arguments.split, bad := Skipped())(0)
+    if len(bad):
+        print(bad.summary(len(found) + len(bad)), file=sys.stderr)
+    utterances = found[: arguments.first]
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
     lines = []

@@ -3,10 +3,10 @@
 import functools
 import json
 import math
-import sys
 from collections.abc import Callable
 
 import command
+import skipping
 
 WEIGHTS = "0.25,0.5,0.75,1,1.5,2,3"
 BONUSES = "0,1,2,3"
@@ -38,7 +38,7 @@ def main(arguments) -> None:
         return lambda log_probs: normalized(decode(log_probs).text)
 
     decoder(weights[0], bonuses[0])  # so that bad settings are told before the audio is heard
-    utterances = _utterances(arguments.manifest, recognizer, normalized)
+    utterances, skipped = _utterances(arguments, recognizer, normalized)
     references = [reference for _, reference in utterances]
     heard = [normalized(greedy(log_probs, units, frame_seconds).text) for log_probs, _ in utterances]
     plain = error_rates(references, heard)
@@ -46,7 +46,7 @@ def main(arguments) -> None:
     trials = list(try_weights(decoder, utterances, settings))
     best = best_of(trials)
     measured = {"manifest": arguments.manifest, "language_model": arguments.lm, "beam": arguments.beam}
-    measured |= {"utterances": len(utterances), **_rounded(best.rates)}
+    measured |= {"utterances": len(utterances), "skipped": skipped, **_rounded(best.rates)}
     measured |= {f"greedy_{name}": value for name, value in _rounded(plain).items()}
     decode = beam(best.language_model_weight, best.word_bonus).decode
     calibration = fit_calibration(*judge(references, [decode(log_probs) for log_probs, _ in utterances]))
@@ -66,24 +66,23 @@ def main(arguments) -> None:
     )
 
 
-def _utterances(manifest: str, recognizer, normalized: Callable[[str], str]) -> list:
-    """Log posteriors, computed once for all settings, and the reference of each utterance."""
+def _utterances(arguments, recognizer, normalized: Callable[[str], str]) -> tuple[list, int]:
+    """Log posteriors, computed once for all settings, and the reference of each utterance; and how many are skipped."""
     from pipeline.data.manifest import read_manifest
-    from pipeline.data.utterances import Skipped
     from pipeline.errors import InputError, UnreadableError
 
-    skipped, found = Skipped(), []
-    utterances = read_manifest(manifest, recognizer.about.sample_rate, recognizer.about.features)
+    manifest, about, found = arguments.manifest, recognizer.about, []
+    skips = skipping.Skipping(skipping.most_skipped(arguments), manifest)
+    utterances = skips.start(read_manifest(manifest, about.sample_rate, about.features, skips.skipped))
     for utterance in command.progress(utterances, "utterance"):
         try:
             found.append((recognizer.log_probs(utterance.load()), normalized(utterance.transcript)))
         except UnreadableError as error:
-            skipped.add(utterance.name, str(error).removeprefix(f"{utterance.name}: "))
-    if len(skipped):
-        print(skipped.summary(len(utterances)), file=sys.stderr)
+            skips.leave_out(utterance, error)
+    skips.tell()
     if not any(reference for _, reference in found):
         raise InputError(f"{manifest}: at least one readable utterance with words wanted, found none")
-    return found
+    return found, len(skips.skipped)
 
 
 def _numbers(option: str, text: str) -> list[float]:
@@ -121,6 +120,7 @@ arguments.add_argument("--lm", metavar="FILE", required=True, help="a language m
 arguments.add_argument("--beam", metavar="N", type=int, default=16, help="width of the beam (default: %(default)s)")
 arguments.add_argument("--weights", default=WEIGHTS, help="of the language model, to try (default: %(default)s)")
 arguments.add_argument("--bonuses", default=BONUSES, help="nats a word, to try (default: %(default)s)")
+skipping.add_options(arguments)
 arguments.add_argument("--json", action="store_true", help="one JSON object a setting")
 
 if __name__ == "__main__":

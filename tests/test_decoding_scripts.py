@@ -135,9 +135,14 @@ def test_a_table_is_printed(run, export, speech):
 def test_a_file_that_cannot_be_read_is_named_and_left_out(run, export, speech):
     (speech.parent / "1.wav").write_text("no audio")
     lm = speech.parent / "orders.arpa"
-    code, _, told = run(tune_decoding, "--model", export, speech, "--lm", lm, "--weights", "1", "--bonuses", "1")
-    assert code == 2 or "skipped 1 of 3 utterances" in told
-    assert told.count("1.wav") == 1
+    with speech.open("a") as lines:
+        lines.write("{\n")
+    arguments = ["--model", export, speech, "--lm", lm, "--weights", "1", "--bonuses", "1"]
+    code, _, told = run(tune_decoding, *arguments)
+    assert code == 2 and f"error: {speech}: skipped 1 of 4 utterances: {speech}:4 (a JSON object" in told
+    code, _, told = run(tune_decoding, *arguments, "--most-skipped", "0.5")
+    assert code == 0 and "skipped 2 of 4 utterances" in told and told.count("1.wav") == 1
+    assert read_decoding_weights(export).measured["skipped"] == 2
 
 
 @pytest.mark.parametrize(

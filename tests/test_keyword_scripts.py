@@ -78,7 +78,8 @@ def test_rates_are_measured_and_thresholds_stored_and_used(folder, run):
     assert code == 0, err
     values = [json.loads(line) for line in out]
     assert {line["keyword"] for line in values} <= {"a", pair}
-    assert all(list(line) == ["keyword", "miss_rate", "false_alarms_per_hour", "threshold"] for line in values)
+    keys = ["keyword", "miss_rate", "false_alarms_per_hour", "threshold", "skipped"]
+    assert all(list(line) == keys and line["skipped"] == 0 for line in values)
     assert any("hours are too short for a rate of 0.5, 1, 2, 5, 10 per hour" in line for line in err)
     assert {file.name for file in (folder / "report").iterdir()} == {"curves.json", "curves.csv", "det.png"}
     stored = json.loads((folder / "model" / "assets" / "keywords.json").read_text())["thresholds"]
@@ -103,6 +104,17 @@ def test_noise_over_the_speech_costs_keywords_and_is_always_the_same(folder, run
     assert [json.loads(line)["miss_rate"] for line in little] == [json.loads(line)["miss_rate"] for line in quiet]
     code, from_files, _ = run(evaluate_keywords, *arguments, "--json", "--snr", "-20", "--noise", ".")
     assert code == 0 and from_files not in (loud, quiet)
+
+
+def test_bad_lines_and_missing_files_are_skipped_and_each_manifest_has_its_own_share(folder, run):
+    missing = json.dumps({"audio_filepath": "none.wav", "text": "a"})
+    (folder / "spoilt.jsonl").write_text((folder / "test.jsonl").read_text() + f"{{\n{missing}\n")
+    arguments = ["--model", "model", "--positives", "train.jsonl", "--negatives", "spoilt.jsonl", "--keyword", "a"]
+    code, out, err = run(evaluate_keywords, *arguments, "--json", "--most-skipped", "0.4")
+    assert code == 0 and {json.loads(line)["skipped"] for line in out} == {2}
+    assert any("skipped 2 of 30 utterances" in line and "spoilt.jsonl:5 (a JSON object" in line for line in err)
+    code, out, err = run(evaluate_keywords, *arguments)
+    assert code == 2 and not out and "spoilt.jsonl: skipped 2 of 6 utterances" in err[-1]
 
 
 def test_a_model_of_words_spots_all_its_words(folder, run, monkeypatch):

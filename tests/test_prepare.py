@@ -57,6 +57,45 @@ def test_a_part_of_a_set_goes_by_the_splits_own_name_and_its_entrys_values_are_y
     assert {u.transcript for u in read_tfds(source, tmp_path, 8000)} <= set(words[1:-1].split(", "))
 
 
+@pytest.fixture
+def spoilt(tmp_path):
+    """A table of six recordings with one line that is none, and one file that is missing."""
+    soundfile.write(tmp_path / "a.wav", np.ones(800) * 0.1, 8000)
+    lines = ["path,text", *(f"a.wav,{number}" for number in range(6)), "a.wav", "none.wav,7"]
+    (tmp_path / "t.csv").write_text("".join(f"{line}\n" for line in lines))
+    return tmp_path / "t.csv"
+
+
+def test_bad_lines_of_a_corpus_are_left_out_of_a_set_and_named(tmp_path, spoilt):
+    arguments = [spoilt, tmp_path / "ready", "--rate", "8000", "--json"]
+    for _ in range(2):  # the second finds it done
+        done = run(tmp_path, "prepare.py", *arguments)
+        assert done.returncode == 0, done.stderr
+        values = json.loads(done.stdout)
+        assert (values["utterances"], values["skipped"]) == (6, 2)
+        assert f"skipped {spoilt}:8: 2 fields wanted as in the header, found 1" in done.stderr
+        lines = (tmp_path / "ready" / "skipped.jsonl").read_text().splitlines()
+        assert [json.loads(line)["audio"] for line in lines] == [f"{spoilt}:8", f"{tmp_path}/none.wav"]
+
+
+def test_bad_lines_of_a_corpus_are_left_out_of_a_manifest_and_named(tmp_path, spoilt):
+    done = run(tmp_path, "prepare.py", spoilt, tmp_path / "t.jsonl", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"utterances": 7, "skipped": 1} and "t.csv:8" in done.stderr
+    assert len((tmp_path / "t.jsonl").read_text().splitlines()) == 7
+
+
+@pytest.mark.parametrize("out", ["ready", "t2.jsonl"])
+def test_more_bad_lines_than_allowed_end_it_with_all_of_them(tmp_path, spoilt, out):
+    with spoilt.open("a") as table:
+        table.write("a.wav\n" * 4)
+    done = run(tmp_path, "prepare.py", spoilt, tmp_path / out)
+    assert done.returncode == 2 and "skipped 5 of 12 utterances" in done.stderr.splitlines()[-1]
+    assert sum(line.startswith("skipped ") for line in done.stderr.splitlines()) == 5 and not (tmp_path / out).exists()
+    done = run(tmp_path, "prepare.py", spoilt, tmp_path / out, "--most-skipped", "0.5")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -155,13 +155,43 @@ def test_a_manifest_and_a_configuration_are_evaluated_alike(folder, speech):
     done = run(folder, "evaluate.py", "--model", "exported/tiny", speech, "--json", "--out", "report")
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
-    assert list(values) == ["wer", "cer", "utterances", "audio_seconds", "real_time_factor"]
-    assert values["utterances"] == 4
+    assert list(values) == ["wer", "cer", "utterances", "skipped", "audio_seconds", "real_time_factor"]
+    assert (values["utterances"], values["skipped"]) == (4, 0)
     metrics = json.loads((folder / "report" / "metrics.json").read_text())
     assert set(metrics.pop("expected_calibration_error")) == {"words", "utterances"}
     assert metrics == values
     assert (folder / "report" / "reliability.png").read_bytes().startswith(b"\x89PNG")
     assert len((folder / "report" / "transcripts.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.fixture
+def spoilt(folder):
+    """A manifest of eight lines, one of which is none, and one names a file that is missing."""
+    lines = (folder / "test.jsonl").read_text().splitlines()
+    missing = json.dumps({"audio_filepath": "none.wav", "text": "a"})
+    (folder / "spoilt.jsonl").write_text("\n".join([*lines[:1], "{", missing, *lines[1:], *lines[:2]]) + "\n")
+    (folder / "spoilt.yaml").write_text(
+        (folder / "tiny.yaml").read_text().replace("path: test.jsonl", "path: spoilt.jsonl")
+    )
+    return folder / "spoilt.jsonl"
+
+
+@pytest.mark.parametrize("speech", ["spoilt.jsonl", "spoilt.yaml"])
+def test_a_bad_line_and_a_missing_file_are_skipped_counted_and_named(folder, spoilt, speech):
+    allowed = ["--most-skipped", "0.25"] if speech.endswith(".jsonl") else ["data.most_skipped=0.25"]
+    done = run(folder, "evaluate.py", "--model", "exported/tiny", speech, *allowed, "--out", "spoilt", "--json")
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    assert (values["utterances"], values["skipped"]) == (6, 2)
+    assert "skipped 2 of 8 utterances: " in done.stderr and "spoilt.jsonl:2 (a JSON object wanted" in done.stderr
+    skipped = [json.loads(line)["reason"] for line in (folder / "spoilt" / "skipped.jsonl").read_text().splitlines()]
+    assert len(skipped) == 2 and skipped[1] == "no such file"
+
+
+def test_more_that_cannot_be_used_than_allowed_ends_it(folder, spoilt):
+    for most, found in (("0.2", "skipped 2 of 8"), ("0.1", "skipped 1 of 8"), ("2", "a share from 0 to 1 wanted")):
+        done = run(folder, "evaluate.py", "--model", "exported/tiny", "spoilt.jsonl", "--most-skipped", most)
+        assert done.returncode == 2 and found in done.stderr.splitlines()[-1] and not done.stdout
 
 
 def test_what_is_measured_goes_into_the_card(folder):
@@ -214,7 +244,7 @@ def test_bad_input_is_one_line_and_exit_code_2(folder, script, arguments, messag
 
 def test_help_has_an_example():
     for script in sorted(path.name for path in (ROOT / "scripts").glob("*.py")):
-        if script not in ("added_noise.py", "audio_files.py", "command.py", "decoders.py"):
+        if script not in ("added_noise.py", "audio_files.py", "command.py", "decoders.py", "skipping.py"):
             done = run(ROOT, script, "--help")
             assert done.returncode == 0 and "example:" in done.stdout, script
 

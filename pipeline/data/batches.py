@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.augment import WaveformAugmentation
 from pipeline.config import Augment, Config
 from pipeline.data.onsets import speech_onset
-from pipeline.data.utterances import Example, Examples, Skipped, too_many_skipped, unlearnable
+from pipeline.data.utterances import Example, Examples, Skipped, Utterance, too_many_skipped, unlearnable
 from pipeline.errors import InputError, UnreadableError
 
 Batch = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
@@ -49,7 +49,6 @@ class Batches:
         self._examples, self._settings, self._skipped = examples, settings, skipped
         self._training, self._few_shapes, self._split = training, few_shapes, split
         self._augmentations: dict[str, WaveformAugmentation] = {}  # by their settings
-        self._unreadable = Skipped()
         self.epoch = 0
         """The epoch that the next iteration is of."""
         self.delivered: list[tuple[list[Example], float]] = []
@@ -102,9 +101,9 @@ class Batches:
         """Each batch of an epoch, with the examples it is made of.
 
         Raises:
-            InputError: more utterances turn out to be unreadable than `data.most_skipped` allows.
+            InputError: more of its utterances turn out to be unreadable than `data.most_skipped` allows.
         """
-        examples = self._examples(epoch)
+        examples, unreadable = self._examples(epoch), Skipped()
         augment = augment and self._training
         with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as threads:
             for number, planned in enumerate(self._order(examples, epoch)):
@@ -117,7 +116,7 @@ class Batches:
                     if problem is None:
                         found.append((example, audio, onset))
                     else:
-                        self._leave_out(example.utterance.name, problem, len(examples))
+                        self._leave_out(example.utterance, problem, unreadable, len(examples))
                 if found:
                     kept, waveforms, onsets = zip(*found, strict=True)
                     inputs, labels = _pad(self._settings.features.input, waveforms, kept, self._few_shapes)
@@ -178,11 +177,11 @@ class Batches:
         quiet_db = self._settings.training.quiet_db
         return 0 if quiet_db is None else speech_onset(audio, self._settings.features, quiet_db)
 
-    def _leave_out(self, name: str, problem: str, of: int) -> None:
-        self._unreadable.add(name, problem)
-        if self._skipped.add(name, problem):
-            log.warning("skipped %s: %s", name, problem)
-        too_many_skipped(self._unreadable, of, self._settings, f"data.{self._split}")
+    def _leave_out(self, utterance: Utterance, problem: str, unreadable: Skipped, of: int) -> None:
+        unreadable.add(utterance.name, problem)
+        if self._skipped.add(utterance.name, problem, utterance.key):
+            log.warning("skipped %s: %s", utterance.name, problem)
+        too_many_skipped(unreadable, of, self._settings.data.most_skipped, f"data.{self._split}")
 
 
 def _pad(name: str, waveforms: list[np.ndarray], examples: list[Example], few_shapes: bool) -> Batch:

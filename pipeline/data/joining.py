@@ -3,6 +3,7 @@
 import functools
 import itertools
 from collections import defaultdict
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from pipeline.config import Join
 from pipeline.data.utterances import Utterance
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Joined(Utterance):
     """A string of clips.
 
@@ -20,6 +21,11 @@ class Joined(Utterance):
     """
 
     spans: tuple[tuple[int, int], ...]
+
+    @property
+    def key(self) -> Hashable:
+        """Its name tells its place and its clips; it is made anew each time that its epoch comes."""
+        return self.name
 
 
 def join(

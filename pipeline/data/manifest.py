@@ -15,7 +15,7 @@ import numpy as np
 from pipeline import audio
 from pipeline.data.cache import Cache, NoCache
 from pipeline.data.corpora import Entry
-from pipeline.data.utterances import Skipped, Utterance
+from pipeline.data.utterances import BadLines, Skipped, Utterance
 from pipeline.errors import InputError
 from pipeline.feature_files import FeatureFrames, frames_announced, load_features
 
@@ -53,7 +53,7 @@ def read_manifest(
     """
     path = Path(path)
     reader = _Reader(os.path.dirname(path), sample_rate, features, cache or NoCache())
-    utterances, bad = [], Skipped()
+    utterances, bad = [], BadLines(skipped)
     try:
         with path.open("rb") as lines, _no_garbage():
             for number, line in enumerate(lines, start=1):
@@ -64,20 +64,13 @@ def read_manifest(
                         utterances.append(reader.utterance(_decoded(line)))
                     except InputError as error:
                         bad.add(f"{path}:{number}", str(error))
-                        if skipped is None:
-                            raise InputError(f"{path}:{number}: {error}") from error
     except InputError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a path with a zero in it
         problem = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: a manifest wanted, {problem.lower()}") from error
     if not utterances:
-        first = next(iter(bad.reasons.items()), None)
-        found = f"the first of {len(bad)} bad ones, {first[0]}: {first[1]}" if first else "found none"
-        raise InputError(f"{path}: a manifest with at least one line wanted, {found}")
-    if skipped is not None:
-        for name, reason in bad.reasons.items():
-            skipped.add(name, reason)
+        raise InputError(f"{path}: a manifest with at least one line wanted, found {bad.only or 'none'}")
     return utterances
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.audio import to_mono
-from pipeline.errors import InputError
+from pipeline.errors import InputError, UnreadableError
 
 _USUAL_WORDS_PER_MINUTE = 160
 
@@ -49,7 +49,7 @@ class Piper:
         """A text spoken: float32 [samples], -1..1. Its pitch is the voice's own, whatever is asked for.
 
         Raises:
-            InputError: nothing to speak.
+            UnreadableError: nothing to speak.
         """
         speaker = re.search(r"\+(\d+)$", voice)
         settings = self._settings(
@@ -58,7 +58,7 @@ class Piper:
         )
         pieces = [chunk.audio_int16_array for chunk in self._voice.synthesize(text, syn_config=settings)]
         if not pieces:
-            raise InputError(f"text {text[:60]!r}: words wanted, found nothing that voice {voice!r} can speak")
+            raise UnreadableError(f"text {text[:60]!r}: words wanted, found nothing that voice {voice!r} can speak")
         return np.clip(to_mono(np.concatenate(pieces), self._voice.config.sample_rate, sample_rate, voice), -1, 1)
 
 

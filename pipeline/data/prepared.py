@@ -95,7 +95,7 @@ def prepare(
         by_workers = {split: work.skipped(split) for split in by_name}
     found = []
     for split, utterances in by_name.items():
-        for name, reason in by_workers[split].reasons.items():
+        for name, reason in by_workers[split]:
             log.warning("skipped %s: %s", name, reason)
             skipped.add(name, reason)
         file = Path(builder.data_dir) / f"index-{split}.jsonl"
@@ -219,8 +219,8 @@ def _examples(
         try:
             yield example(number, utterance)
         except UnreadableError as error:
-            if lost.add(utterance.name, str(error)):
-                log.warning("skipped %s: %s", utterance.name, error)
+            lost.add(utterance.name, str(error))
+            log.warning("skipped %s: %s", utterance.name, error)
             _check_lost(split, lost, len(utterances), most_skipped)
 
 

@@ -32,7 +32,7 @@ def read(sources: list[config.Source], settings: config.Config, stream: str, ski
         sources: `data.train`, `data.valid` or `data.test`.
         settings: the whole configuration.
         stream: the split's name; random choices of two splits are independent.
-        skipped: where a manifest's bad lines go; default: the first ends it.
+        skipped: where bad lines of manifests, corpora and phrases go; default: the first ends it.
 
     Raises:
         InputError: a source cannot be read, or nothing is left of it.
@@ -75,11 +75,12 @@ def _utterances(
             features = FeatureFrames.of(settings.features)
             return read_manifest(folder / source.path, rate, features, skipped, cache)
         case config.CorpusSource():
-            return of_entries(read_corpus(folder / source.path, source.format, source.split), rate, cache)
+            return of_entries(read_corpus(folder / source.path, source.format, source.split, skipped), rate, cache)
         case config.TfdsSource():
             return read_tfds(source, folder, rate, cache, cache_folder(settings.data))
         case config.SynthesisSource():
-            return synthesize(source, rate, settings.seed, name, cache_folder(settings.data))
+            kept, most = cache_folder(settings.data), settings.data.most_skipped
+            return synthesize(source, rate, settings.seed, name, kept, skipped, most)
 
 
 def _as_wanted(utterances: list[Utterance], source: config.Source) -> list[Utterance]:

@@ -58,18 +58,20 @@ def load_splits(
         )
     batches = {}
     bad_lines = {split: len(each) for split, each in lost.items()}
+    totals = {split: bad_lines[split] + len(read[split](0)) for split in lost}
+    left_out = dict(bad_lines)  # as often as an epoch has each
     for split in ("train", "valid"):
         examples = _Learnable(read[split], settings, units, lost[split], f"data.{split}")
         batches[split] = Batches(examples, settings, skipped, split == "train", few_shapes, split)
         found = examples(0)
+        left_out[split] = totals[split] - len(found)
         minutes = found.samples.sum() / settings.features.lengths_per_second / 60
         log.info("%s: %d utterances, %.1f minutes", split, len(found), minutes)
-    totals = {split: bad_lines[split] + len(read[split](0)) for split in lost}
     if len(skipped):
-        log.warning(skipped.summary(sum(totals.values())))
+        log.warning(skipped.summary(sum(totals.values()), sum(left_out.values())))
     for split, each in lost.items():
         if len(each):
-            too_many_skipped(each, totals[split], settings, f"data.{split}")
+            too_many_skipped(each, totals[split], settings.data.most_skipped, f"data.{split}", left_out[split])
     return Splits(units, batches["train"], batches["valid"], skipped)
 
 

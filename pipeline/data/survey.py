@@ -152,7 +152,7 @@ def choose(settings: Config, most: int = MOST) -> dict[str, Chosen]:
             if len(numbers) > most:
                 random = np.random.default_rng([settings.seed, *split.encode()])
                 numbers = random.choice(len(utterances), size=most, replace=False).tolist()
-            broken = [_broken(name, reason) for name, reason in bad.reasons.items()]
+            broken = [_broken(name, reason) for name, reason in bad]
             numbers = [*numbers, *range(len(utterances), len(utterances) + len(broken))]
             chosen[split] = Chosen([*utterances, *broken], frozenset(numbers))
     return chosen

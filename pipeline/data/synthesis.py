@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.audio import to_mono
-from pipeline.errors import InputError
+from pipeline.errors import InputError, UnreadableError
 
 SLOWEST, FASTEST = 80, 450  # words per minute; espeak-ng clamps to these without a word
 HIGHEST_PITCH = 100  # of espeak-ng's scale from 0; 50 is the voice's own pitch
@@ -104,7 +104,8 @@ def synthesize(text: str, voice: str, sample_rate: int, words_per_minute: int = 
         float32 [samples], -1..1.
 
     Raises:
-        InputError: nothing to speak, an unknown voice, a value out of range, or espeak-ng is missing.
+        UnreadableError: nothing to speak.
+        InputError: an unknown voice, a value out of range, or espeak-ng is missing.
     """
     spoken = _speakable(text)
     name = _voice_name(voice)
@@ -115,7 +116,7 @@ def synthesize(text: str, voice: str, sample_rate: int, words_per_minute: int = 
     with _lock:
         samples, found_rate = _speak(spoken, name, words_per_minute, pitch)
     if not samples.any():
-        raise InputError(f"text {text[:60]!r}: words wanted, found nothing that voice {voice!r} can speak")
+        raise UnreadableError(f"text {text[:60]!r}: words wanted, found nothing that voice {voice!r} can speak")
     # Resampling overshoots where speech is at full scale.
     return np.clip(to_mono(samples, found_rate, sample_rate, f"speech of {voice}"), -1, 1)
 
@@ -124,7 +125,7 @@ def _speakable(text: str) -> bytes:
     """UTF-8 without control characters: espeak-ng stops at a zero and takes others for commands."""
     words = re.sub(r"[\x00-\x1f\x7f]", " ", text).split()
     if not words:
-        raise InputError(f"text {text[:60]!r}: words to speak wanted, found none")
+        raise UnreadableError(f"text {text[:60]!r}: words to speak wanted, found none")
     return " ".join(words).encode("utf-8", errors="replace")
 
 

@@ -16,8 +16,9 @@ from pipeline.audio import AudioError
 from pipeline.config import SynthesisSource
 from pipeline.data import synthesis
 from pipeline.data.cache import write_array
-from pipeline.data.utterances import Utterance, take_speakers
-from pipeline.errors import InputError
+from pipeline.data.corpora.lines import good_lines
+from pipeline.data.utterances import BadLines, Skipped, Utterance, take_speakers, too_many_skipped
+from pipeline.errors import InputError, UnreadableError
 from pipeline.grammar.jsgf import load_grammar
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,13 @@ Speak = Callable[[str, str, int, int, int], np.ndarray]
 
 
 def synthesize(
-    source: SynthesisSource, sample_rate: int, seed: int, stream: str, cache_folder: Path | None = None
+    source: SynthesisSource,
+    sample_rate: int,
+    seed: int,
+    stream: str,
+    cache_folder: Path | None = None,
+    skipped: Skipped | None = None,
+    most_skipped: float = 1.0,
 ) -> list[Utterance]:
     """Texts spoken by random voices, speeds and pitches.
 
@@ -45,12 +52,16 @@ def synthesize(
         sample_rate: in hertz.
         seed, stream: decide the random choices.
         cache_folder: where speech is kept; default: nowhere.
+        skipped: where lines of the file of phrases go that are none, and texts that a voice has no sounds for;
+            default: the first ends it.
+        most_skipped: the share of that file's lines that may be bad.
 
     Raises:
         InputError: a phrase, file, grammar or voice that cannot be used.
     """
     random = np.random.default_rng([seed, *stream.encode()])
-    texts = _texts(source, random)
+    bad = BadLines(skipped)
+    texts = _texts(source, random, _phrases(source, bad, most_skipped))
     engine, voices = _engine(source, stream)
     spoken = []
     for _ in range(source.utterances):
@@ -59,25 +70,41 @@ def synthesize(
         pitch = int(random.integers(*source.pitch, endpoint=True))
         spoken.append((text, voice, words_per_minute, pitch))
     speech = _speech(spoken, engine, sample_rate, source.piper, cache_folder)
-    return [
-        Utterance(f"synthesis.{stream}.{number} ({text!r} by {voice})", text, _throat(voice), samples, load)
-        for number, ((text, voice, _, _), (load, samples)) in enumerate(zip(spoken, speech, strict=True))
-    ]
+    utterances = []
+    for number, ((text, voice, _, _), (load, samples)) in enumerate(zip(spoken, speech, strict=True)):
+        name = f"synthesis.{stream}.{number} ({text!r} by {voice})"
+        if samples:
+            utterances.append(Utterance(name, text, _throat(voice), samples, load))
+        else:
+            bad.add(name, "a text with sounds wanted, found none in it")
+    if not utterances:
+        raise InputError(f"data.{stream}: texts that can be spoken wanted, found {bad.only}")
+    return utterances
 
 
-def _texts(source: SynthesisSource, random: np.random.Generator) -> Iterator[str]:
-    """Without an end."""
-    phrases = list(source.phrases)
-    if source.phrases_file is not None:
-        try:
-            lines = Path(source.phrases_file).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            problem = getattr(error, "strerror", None) or "found bytes that are not UTF-8"
-            raise InputError(f"{source.phrases_file}: a file of phrases wanted, {problem.lower()}") from error
-        phrases += [line.strip() for line in lines if line.strip()]
-        if not phrases:
-            raise InputError(f"{source.phrases_file}: a file of phrases wanted, found none in it")
-    texts = [text for phrase in phrases for text in synthesis.expand(phrase)]
+def _phrases(source: SynthesisSource, bad: BadLines, most_bad: float) -> list[str]:
+    """What phrases stand for: the configuration's own, and those of the file."""
+    texts = [text for phrase in source.phrases for text in synthesis.expand(phrase)]
+    file = source.phrases_file
+    if file is None:
+        return texts
+    good = 0
+    for number, line in good_lines(Path(file), "a file of phrases", bad):
+        if phrase := line.strip():
+            try:
+                texts += synthesis.expand(phrase)
+                good += 1
+            except InputError as error:
+                bad.add(f"{file}:{number}", str(error))
+    if not texts or (len(bad) and not good):
+        raise InputError(f"{file}: a file of phrases wanted, found {bad.only or 'none in it'}")
+    if len(bad):
+        too_many_skipped(bad, good + len(bad), most_bad, file)
+    return texts
+
+
+def _texts(source: SynthesisSource, random: np.random.Generator, texts: list[str]) -> Iterator[str]:
+    """The texts of phrases and a grammar's sentences, without an end."""
     grammar = load_grammar(source.grammar) if source.grammar is not None else None
     sampler = Random(int(random.integers(2**62))) if grammar else None
     while True:
@@ -135,13 +162,18 @@ def _kept(file: Path) -> tuple[Callable[[int, int], np.ndarray], np.ndarray] | N
 def _spoken(
     part: list[tuple], speak: Speak, sample_rate: int, file: Path | None
 ) -> tuple[Callable[[int, int], np.ndarray], np.ndarray]:
-    """The same of speech that is made now, and kept in the file if there is one and room for it."""
-    pieces = [
-        np.round(32767 * speak(text, voice, sample_rate, words_per_minute, pitch)).astype(np.int16)
-        for text, voice, words_per_minute, pitch in part
-    ]
+    """The same of speech that is made now, and kept in the file if there is one and room for it.
+
+    One without a sound in it has no samples.
+    """
+    pieces = []
+    for text, voice, words_per_minute, pitch in part:
+        try:
+            pieces.append(np.round(32767 * speak(text, voice, sample_rate, words_per_minute, pitch)).astype(np.int16))
+        except UnreadableError:
+            pieces.append(np.zeros(0, np.int16))
     samples, ends = np.concatenate(pieces), np.cumsum([len(piece) for piece in pieces])
-    if file:
+    if file and len(samples):
         try:
             write_array(file.with_suffix(".ends.npy"), ends)
             write_array(file, samples)

@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from pipeline.config import Augment, Config, Speakers
 from pipeline.errors import InputError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Utterance:
-    """One recording and its transcript.
+    """One recording and its transcript; two that tell the same of one file are still two.
 
     Attributes:
         name: what messages call it: a path, or a set's own key.
@@ -37,6 +37,11 @@ class Utterance:
     samples: int
     load: Callable[[], np.ndarray]
     augment: Augment | None = None
+
+    @property
+    def key(self) -> Hashable:
+        """What tells it from others, and is the same in each epoch that has it."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +78,67 @@ class Skipped:
     """What was left out, and why; nothing is left out without being written down here.
 
     Attributes:
-        reasons: by name.
         within: where it is written down as well: of all splits, say, what this is of one.
     """
 
-    reasons: dict[str, str] = field(default_factory=dict)
     within: "Skipped | None" = None
+    _found: dict[Hashable, tuple[str, str]] = field(default_factory=dict)  # names and reasons by key
 
-    def add(self, name: str, reason: str) -> bool:
-        """Returns whether this is news."""
-        new = name not in self.reasons
-        self.reasons[name] = reason
+    def add(self, name: str, reason: str, key: Hashable | None = None) -> bool:
+        """Returns whether this is news.
+
+        Args:
+            name: what messages call it; several may have the same, and each counts.
+            reason: why it is left out.
+            key: what it is known by when it is met again, in the next epoch for example; default: it never is.
+        """
+        key = object() if key is None else key
+        new = key not in self._found
+        self._found[key] = name, reason
         if self.within is not None:
-            self.within.add(name, reason)
+            self.within.add(name, reason, key)
         return new
 
     def __len__(self) -> int:
-        return len(self.reasons)
+        return len(self._found)
 
-    def summary(self, of: int) -> str:
-        """Such as: skipped 2 of 371 utterances: a.wav (no labels); b.wav (longer than 30 s)."""
-        first = "; ".join(f"{name} ({reason})" for name, reason in list(self.reasons.items())[:3])
-        return f"skipped {len(self)} of {of} utterances: {first}{'; ...' if len(self) > 3 else ''}"
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Names and reasons."""
+        return iter(self._found.values())
+
+    def summary(self, of: int, count: int | None = None) -> str:
+        """Such as: skipped 2 of 371 utterances: a.wav (no labels); b.wav (longer than 30 s).
+
+        Args:
+            of: utterances in all, those that are left out included.
+            count: how many are left out, if some of them are among all more than once.
+        """
+        first = "; ".join(f"{name} ({reason})" for name, reason in itertools.islice(self, 3))
+        count = len(self) if count is None else count
+        return f"skipped {count} of {of} utterances: {first}{'; ...' if len(self) > 3 else ''}"
 
     def save(self, path: Path) -> None:
-        lines = [json.dumps({"audio": name, "reason": reason}) for name, reason in self.reasons.items()]
+        lines = [json.dumps({"audio": name, "reason": reason}) for name, reason in self]
         path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+class BadLines(Skipped):
+    """The bad lines of a manifest or corpus: skipped where there is a place for them, or else the first ends it.
+
+    Messages of corpora name a line as manifests' do: file and number, then what was wanted and found.
+    """
+
+    def add(self, name: str, reason: str, key: Hashable | None = None) -> bool:
+        """Raises: InputError: there is no place for it."""
+        if self.within is None:
+            raise InputError(f"{name}: {reason}")
+        return super().add(name, reason, key)
+
+    @property
+    def only(self) -> str:
+        """What an error says was found where no line is right; "" if there are none at all."""
+        first = next(iter(self), None)
+        return "" if first is None else f"{len(self)} bad ones only, the first {': '.join(first)}"
 
 
 def take_speakers(utterances: Iterable[Utterance], speakers: Speakers) -> list[Utterance]:
@@ -169,10 +209,9 @@ def learnable(
         if problem is None:
             kept.append(utterance)
         else:
-            left_out.add(utterance.name, problem)
-    for name, reason in left_out.reasons.items():
-        skipped.add(name, reason)
-    too_many_skipped(left_out, len(utterances), settings, split)
+            left_out.add(utterance.name, problem)  # each time that an epoch has it
+            skipped.add(utterance.name, problem, utterance.key)
+    too_many_skipped(left_out, len(utterances), settings.data.most_skipped, split)
     return Examples(kept, normalize, units)
 
 
@@ -199,14 +238,33 @@ def _problem(utterance: Utterance, transcript: str, frames: int, settings: Confi
     return unlearnable(tuple(units.encode(transcript)), utterance.samples, settings)
 
 
-def too_many_skipped(skipped: Skipped, of: int, settings: Config, split: str) -> None:
-    """Raises: InputError: more of so many utterances are skipped than `data.most_skipped` allows, or all are."""
-    if len(skipped) == of:
-        reasons = Counter(skipped.reasons.values()).most_common(3)
-        told = "; ".join(f"{reason} ({count} times)" for reason, count in reasons)
-        raise InputError(f"{split}: none of {of} utterances can be learnt from: {told or 'there are none'}")
-    if len(skipped) > settings.data.most_skipped * of:
-        raise InputError(f"{split}: {skipped.summary(of)}; data.most_skipped allows {settings.data.most_skipped:.0%}")
+def too_many_skipped(
+    skipped: Skipped,
+    of: int,
+    most: float,
+    split: str,
+    count: int | None = None,
+    setting: str = "data.most_skipped",
+) -> None:
+    """Ends what would go on with too little.
+
+    Args:
+        skipped: what is left out.
+        of, count: see `Skipped.summary`.
+        most: the share of them that may be.
+        split: what messages call them.
+        setting: what messages call that share.
+
+    Raises:
+        InputError: more than that are, or all.
+    """
+    count = len(skipped) if count is None else count
+    if count == of:
+        reasons = Counter(reason for _, reason in skipped).most_common(3)
+        told = "; ".join(f"{reason} ({times} times)" for reason, times in reasons)
+        raise InputError(f"{split}: none of {of} utterances can be used: {told or 'there are none'}")
+    if count > most * of:
+        raise InputError(f"{split}: {skipped.summary(of, count)}; {setting} allows {most:.0%}")
 
 
 def unlearnable(labels: tuple[int, ...], samples: int, settings: Config) -> str | None:

@@ -62,7 +62,7 @@ def calibrate(model: AcousticModel, units: Units, settings: Config) -> Calibrate
     """Decodes the validation data greedily. None, and a warning, if that data cannot be read any more."""
     skipped = Skipped()
     try:
-        utterances = sources.read(settings.data.valid, settings, "valid")(0)
+        utterances = sources.read(settings.data.valid, settings, "valid", skipped)(0)
         examples = learnable(utterances, settings, units, skipped)
     except InputError as error:
         log.warning("confidences are not calibrated, for want of the validation data: %s", error)

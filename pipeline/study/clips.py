@@ -11,7 +11,7 @@ from pipeline.config import Config, SynthesisSource
 from pipeline.data import sources
 from pipeline.data.cache import cache_folder
 from pipeline.data.synthesis_source import synthesize
-from pipeline.data.utterances import Utterance, normalizer
+from pipeline.data.utterances import Skipped, Utterance, normalizer
 from pipeline.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,9 @@ def single_words(settings: Config) -> tuple[list[str], dict[str, list[tuple[int,
     found: dict[str, list[tuple[str, Utterance]]] = {}
     for split in ("train", "valid", "test"):
         single = [source.model_copy(update={"join": None, "weight": 1.0}) for source in getattr(settings.data, split)]
-        read = sources.read(single, settings, split)(0) if single else []
+        read = sources.read(single, settings, split, bad := Skipped())(0) if single else []
+        if len(bad):
+            log.warning("data.%s: %s", split, bad.summary(len(read) + len(bad)))
         texts = [(normalize(utterance.transcript), utterance) for utterance in read]
         found[split] = [(text, utterance) for text, utterance in texts if text and " " not in text]
     words = sorted({text for text, _ in found["train"]})

@@ -54,7 +54,7 @@ def test_a_transcript_outside_the_units_is_skipped_and_named(tmp_path):
     with (tmp_path / "valid.jsonl").open("a") as manifest:
         manifest.write(json.dumps({"audio_filepath": "valid-0.wav", "text": "xyz", "speaker": "valid"}) + "\n")
     skipped = load_splits(load_config(path)).skipped
-    assert len(skipped) == 1 and "'xyz' has 'x'" in next(iter(skipped.reasons.values()))
+    assert len(skipped) == 1 and "'xyz' has 'x'" in next(iter(skipped))[1]
     with pytest.raises(InputError, match="'xyz' has 'x'"):
         load_splits(load_config(path, ["units.unknown=error"]))
 
@@ -124,7 +124,7 @@ def test_a_bad_file_is_skipped_named_and_counted_once(spoilt, caplog):
     for epoch in (0, 1):
         read = [example.utterance.name for examples, _ in spoilt.train.of_epoch(epoch) for example in examples]
         assert len(read) == 23 and not any(name.endswith("train-3.wav") for name in read)
-    ((name, reason),) = spoilt.skipped.reasons.items()
+    ((name, reason),) = spoilt.skipped
     assert name.endswith("train-3.wav") and "not audio that can be read" in reason
     assert [record.message for record in caplog.records] == [f"skipped {name}: {reason}"]
 
@@ -135,7 +135,7 @@ def test_a_batch_of_bad_files_only_is_left_out(tmp_path):
         file.write_bytes(b"no audio")
     splits = load_splits(load_config(path, ["data.most_skipped=0.99", "data.batch_size=5"]))
     batches = splits.valid.of_epoch(0)
-    with pytest.raises(InputError, match=r"data\.valid: none of 6 utterances can be learnt from: not audio"):
+    with pytest.raises(InputError, match=r"data\.valid: none of 6 utterances can be used: not audio"):
         list(batches)
     assert len(splits.skipped) == 6
 
@@ -149,6 +149,40 @@ def test_more_bad_files_than_allowed_end_it_with_their_names(tmp_path):
         list(splits.train.of_epoch(0))
     splits = load_splits(load_config(path, ["data.most_skipped=0.4"]))
     assert sum(len(examples) for examples, _ in splits.train.of_epoch(0)) == 16
+
+
+def test_each_line_of_a_bad_file_counts_but_not_again_in_the_next_epoch(tmp_path):
+    path = tiny.write_config(tmp_path)
+    with (tmp_path / "train.jsonl").open("a") as manifest:
+        for text in ("a", "a", "b"):
+            manifest.write(json.dumps({"audio_filepath": "none.wav", "text": text, "duration": 1}) + "\n")
+    splits = load_splits(load_config(path))
+    for epoch in (0, 1):
+        assert sum(len(examples) for examples, _ in splits.train.of_epoch(epoch)) == 24
+        assert [reason for _, reason in splits.skipped] == ["no such file"] * 3
+    with pytest.raises(InputError, match=r"data\.train: skipped 3 of 27 utterances: .*none\.wav"):
+        list(load_splits(load_config(path, ["data.most_skipped=0.1"])).train.of_epoch(0))
+
+
+def test_epochs_of_other_utterances_do_not_add_up_to_too_many(tmp_path):
+    path = tiny.write_config(tmp_path)
+    lines = [json.dumps({"audio_filepath": f"none-{number}.wav", "text": "a", "duration": 1}) for number in range(4)]
+    (tmp_path / "train.jsonl").write_text((tmp_path / "train.jsonl").read_text() + "\n".join(lines))
+    quarter = "data.train=[{kind: manifest, path: train.jsonl, weight: 0.25}]"
+    splits = load_splits(load_config(path, [quarter, "data.most_skipped=0.5"]))
+    for epoch in range(16):
+        list(splits.train.of_epoch(epoch))
+    assert len(splits.skipped) == 4
+
+
+def test_joined_strings_that_cannot_be_learnt_from_count_once_however_often_their_epoch_is_looked_at(tmp_path):
+    path = tiny.write_config(tmp_path)
+    joined = "data.train=[{kind: manifest, path: train.jsonl, join: {utterances: 20, words: [1, 6]}}]"
+    longest = ["data.longest_seconds=2.5", "data.most_skipped=0.9"]
+    splits = load_splits(load_config(path, [joined, *longest]))
+    before = len(splits.skipped)
+    list(splits.train.of_epoch(0))
+    assert 0 < before == len(splits.skipped)
 
 
 def test_what_was_delivered_stands_beside_its_batches(spoilt):

@@ -114,5 +114,5 @@ def test_a_file_that_turns_out_to_be_bad_is_skipped_and_named(spoken, tmp_path):
     np.save(tmp_path / "train-3.npy", np.full((50, 12), np.nan, np.float32))
     splits = load_splits(spoken[1])
     assert sum(len(examples) for examples, _ in splits.train.of_epoch(0)) == 23
-    ((name, reason),) = splits.skipped.reasons.items()
+    ((name, reason),) = splits.skipped
     assert name.endswith("train-3.npy") and "NaN" in reason

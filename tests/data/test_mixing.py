@@ -152,7 +152,7 @@ def test_one_bad_line_in_ten_is_skipped_and_named_and_one_in_three_ends_it(tmp_p
     lines = manifest.read_text().splitlines()
     manifest.write_text("\n".join([*lines[:5], "{", *lines[5:]]))
     splits = load_splits(load_config(path))
-    ((name, reason),) = splits.skipped.reasons.items()
+    ((name, reason),) = splits.skipped
     assert name.endswith("train.jsonl:6") and "a JSON object wanted" in reason
     manifest.write_text("\n".join([*lines[:5], *["[]"] * 12, *lines[5:]]))
     with pytest.raises(InputError, match=r"data\.train: skipped 12 of 36 utterances: .*train\.jsonl:6"):
@@ -183,4 +183,4 @@ def test_without_a_place_for_bad_lines_the_first_ends_it(tmp_path):
         read(tmp_path, source("m"))
     settings = load_config(tiny.write_config(tmp_path))
     sources.read(settings.data.train, settings, "train", skipped := Skipped())
-    assert not skipped.reasons
+    assert not len(skipped)

@@ -6,6 +6,7 @@ import pytest
 from pipeline.config import SynthesisSource
 from pipeline.data import synthesis, synthesis_source
 from pipeline.data.synthesis_source import synthesize
+from pipeline.data.utterances import Skipped
 from pipeline.errors import InputError
 from pipeline.grammar.jsgf import load_grammar
 
@@ -44,7 +45,7 @@ def test_phrases_of_a_file_are_spoken_beside_the_others_and_a_grammars(lights, t
     [
         ({"phrases_file": "nowhere.txt"}, r"nowhere\.txt: a file of phrases wanted, no such file"),
         ({"phrases_file": "{folder}/empty.txt"}, r"empty\.txt: a file of phrases wanted, found none"),
-        ({"phrases_file": "{folder}/latin.txt"}, r"latin\.txt: a file of phrases wanted, found bytes"),
+        ({"phrases_file": "{folder}/latin.txt"}, r"latin\.txt:1: a file of phrases wanted, found bytes"),
         ({"phrases": ["turn (on"]}, r"phrase 'turn \(on'"),
         ({"grammar": "{folder}/open.jsgf"}, r"open\.jsgf: line 3"),
         ({"grammar": "nowhere.jsgf"}, r"nowhere\.jsgf: a grammar wanted, no such file"),
@@ -58,6 +59,31 @@ def test_what_cannot_be_spoken_is_named(tmp_path, options, message):
     told = {key: value.format(folder=tmp_path) if isinstance(value, str) else value for key, value in options.items()}
     with pytest.raises(InputError, match=message):
         synthesize(source(**told), RATE, 0, "train.0")
+
+
+def test_a_bad_line_of_phrases_is_skipped_and_named_and_digits_are_words(tmp_path):
+    file = tmp_path / "words.txt"
+    good = [f"room {number}" for number in range(8)]
+    file.write_bytes("\n".join([*good[:4], "caf\udce9", "", "turn (on", *good[4:]]).encode(errors="surrogateescape"))
+    settings = source(phrases_file=str(file), utterances=8)
+    utterances = synthesize(settings, RATE, 0, "train.0", skipped=(skipped := Skipped()), most_skipped=0.2)
+    assert sorted(u.transcript for u in utterances) == good and all(len(u.load()) for u in utterances)
+    assert dict(skipped) == {
+        f"{file}:5": "a file of phrases wanted, found bytes that are not UTF-8",
+        f"{file}:7": "phrase 'turn (on': alternatives as in `(on|off)` wanted, closed and not nested",
+    }
+    with pytest.raises(InputError, match=r"words\.txt: skipped 2 of 10 utterances: .*:5 \(a file .* allows 10%"):
+        synthesize(settings, RATE, 0, "train.0", skipped=Skipped(), most_skipped=0.1)
+
+
+def test_a_text_without_a_sound_is_skipped_with_and_without_a_cache(tmp_path):
+    settings = source(phrases=["yes", "\u200b"], utterances=4)
+    for _ in range(2):
+        utterances = synthesize(settings, RATE, 0, "train.0", tmp_path, skipped := Skipped())
+        assert [u.transcript for u in utterances] == ["yes", "yes"] and len(skipped) == 2
+        assert all("a text with sounds wanted" in reason for _, reason in skipped)
+    with pytest.raises(InputError, match="found 3 bad ones only, the first synthesis"):
+        synthesize(source(phrases=["\u200b"], utterances=3), RATE, 0, "train.0", tmp_path, Skipped())
 
 
 def test_speech_is_synthesized_once_and_the_same_without_a_cache(tmp_path, monkeypatch):

@@ -89,7 +89,7 @@ def test_an_unknown_symbol_is_skipped_and_named():
     skipped = Skipped()
     kept = learnable([utterance(), utterance("abc", name="c.wav")], settings(), UNITS, skipped)
     assert [example.text for example in kept] == ["ab"]
-    assert skipped.reasons == {"c.wav": "'abc' has 'c', which is not among the units"}
+    assert dict(skipped) == {"c.wav": "'abc' has 'c', which is not among the units"}
 
 
 def test_an_unknown_symbol_is_an_error_if_asked_for():
@@ -100,7 +100,7 @@ def test_an_unknown_symbol_is_an_error_if_asked_for():
 def test_more_labels_than_frames_are_skipped():
     skipped = Skipped()
     learnable([utterance(), utterance("ab" * 40, name="crowded.wav")], settings(), UNITS, skipped)
-    assert skipped.reasons == {"crowded.wav": "1.00 s give 32 frames, its 80 labels need 80"}
+    assert dict(skipped) == {"crowded.wav": "1.00 s give 32 frames, its 80 labels need 80"}
 
 
 def test_an_utterance_that_just_fits_is_kept():
@@ -112,7 +112,7 @@ def test_an_utterance_that_is_too_long_is_skipped():
     skipped = Skipped()
     long = utterance(samples=8001, name="long.wav")
     assert len(learnable([utterance(), long], settings(data={"longest_seconds": 1.0}), UNITS, skipped)) == 1
-    assert skipped.reasons == {"long.wav": "longer than 1 s"}
+    assert dict(skipped) == {"long.wav": "longer than 1 s"}
 
 
 def test_an_utterance_of_unknown_length_is_kept_until_it_is_read():
@@ -129,10 +129,29 @@ def test_equal_neighbours_need_a_blank_between(labels, frames):
     assert frames_needed(labels) == frames
 
 
-def test_what_is_skipped_is_counted_once_and_saved(tmp_path):
+def test_what_is_skipped_counts_once_for_each_key_and_is_saved(tmp_path):
     skipped = Skipped()
-    assert [skipped.add(name, "silent") for name in ("a.wav", "b.wav", "a.wav")] == [True, True, False]
+    news = [skipped.add(name, "silent", key) for name, key in (("a.wav", 1), ("b.wav", None), ("a.wav", 1))]
+    assert news == [True, True, False]
     assert skipped.summary(9) == "skipped 2 of 9 utterances: a.wav (silent); b.wav (silent)"
     skipped.save(tmp_path / "skipped.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "skipped.jsonl").read_text().splitlines()]
-    assert lines == [{"audio": name, "reason": "silent"} for name in ("a.wav", "b.wav")]
+    assert lines == [{"audio": "a.wav", "reason": "silent"}, {"audio": "b.wav", "reason": "silent"}]
+    assert skipped.add("a.wav", "silent") and len(skipped) == 3
+
+
+def test_what_is_left_out_of_an_epoch_counts_as_often_as_the_epoch_has_it():
+    crowded = [utterance("ab" * 40, name="crowded.wav")] * 3
+    skipped = Skipped()
+    assert len(learnable([*[utterance()] * 3, *crowded], settings(), UNITS, skipped)) == 3
+    assert [name for name, _ in skipped] == ["crowded.wav"]
+    with pytest.raises(InputError, match="skipped 3 of 5 utterances"):
+        learnable([utterance(), utterance(), *crowded], settings(), UNITS, Skipped())
+
+
+def test_utterances_of_one_name_are_each_left_out_once():
+    crowded = [utterance("ab" * 40, name="crowded.wav") for _ in range(2)]
+    skipped = Skipped(within=(within := Skipped()))
+    for _ in range(2):
+        learnable([utterance(), utterance(), *crowded], settings(), UNITS, skipped)
+    assert len(skipped) == len(within) == 2

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pipeline.data.corpora import splits
 from pipeline.data.corpora.entry import Entry
-from pipeline.data.corpora.lines import read_lines, read_rows, seconds
+from pipeline.data.corpora.lines import first_line, known, read_lines, read_rows, seconds
+from pipeline.data.utterances import BadLines
 from pipeline.errors import InputError
 
 LAYOUT = "validated.tsv and others with client_id, path and sentence, clips/"
@@ -21,15 +22,16 @@ def fits(path: Path) -> bool:
     return (path / "clips").is_dir() and bool(_tables(path))
 
 
-def read(path: Path, split: str | None) -> list[Entry]:
+def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
     """The utterances of tables.
 
     Args:
         path: a language's folder, or one of its tables.
         split: tables' names such as `train`; default: all validated ones, which hold train, dev and test.
+        bad: where lines go that are malformed, or whose clip's line in `clip_durations.tsv` is.
 
     Raises:
-        InputError: no such table or column, or a malformed line.
+        InputError: no such table or column.
     """
     if path.is_file():
         folder, tables = path.parent, [path.stem]
@@ -44,7 +46,7 @@ def read(path: Path, split: str | None) -> list[Entry]:
     durations = _durations(folder / _DURATIONS)
     entries = []
     for name in names:
-        entries += _table(folder / f"{name}.tsv" if path.is_dir() else path, folder, durations)
+        entries += _table(folder / f"{name}.tsv" if path.is_dir() else path, folder, durations, bad)
     return entries
 
 
@@ -53,11 +55,11 @@ def _tables(folder: Path) -> list[str]:
 
 
 def _is_table(path: Path) -> bool:
-    return set(_COLUMNS) <= set(next(read_lines(path, "a table"), "").rstrip("\r\n").split("\t"))
+    return set(_COLUMNS) <= set(first_line(path, "a table").rstrip("\r\n").split("\t"))
 
 
-def _table(path: Path, folder: Path, durations: dict[str, float]) -> list[Entry]:
-    rows = read_rows(path, "\t", quoted=False)
+def _table(path: Path, folder: Path, durations: dict[str, float | InputError], bad: BadLines) -> list[Entry]:
+    rows = read_rows(path, "\t", bad, quoted=False)
     _, header = next(rows, (1, []))
     for name in _COLUMNS:
         if name not in header:
@@ -67,13 +69,16 @@ def _table(path: Path, folder: Path, durations: dict[str, float]) -> list[Entry]
     entries = []
     for number, row in rows:
         name = row[clip]
-        if not name:
-            raise InputError(f"{path}:{number}: a clip's name wanted in column 'path', found none")
         if "." not in name:  # the first releases left it out
             name += ".mp3"
-        entries.append(
-            Entry(prefix + name, _unquoted(row[sentence]), sys.intern(row[speaker]) or None, durations.get(name))
-        )
+        try:
+            if not row[clip]:
+                raise InputError("a clip's name wanted in column 'path', found none")
+            duration = known(durations, name)
+        except InputError as error:
+            bad.add(f"{path}:{number}", str(error))
+            continue
+        entries.append(Entry(prefix + name, _unquoted(row[sentence]), sys.intern(row[speaker]) or None, duration))
     return entries
 
 
@@ -85,12 +90,17 @@ def _unquoted(sentence: str) -> str:
     return sentence
 
 
-def _durations(path: Path) -> dict[str, float]:
-    if not path.is_file():
-        return {}
-    rows = read_rows(path, "\t", quoted=False)
-    next(rows, None)
-    try:
-        return {row[0]: seconds(row[1], path, number) / 1000 for number, row in rows}
-    except IndexError as error:
-        raise InputError(f"{path}:1: a clip and its milliseconds wanted, found one column") from error
+def _durations(path: Path) -> dict[str, float | InputError]:
+    """Of each clip its seconds, or what is wrong with its line; the first line is the header."""
+    durations: dict[str, float | InputError] = {}
+    for number, text, problem in read_lines(path, "a table") if path.is_file() else ():
+        clip, *told = text.rstrip("\r\n").split("\t")
+        if number == 1 or not clip:
+            continue
+        try:
+            if problem is not None or not told:
+                raise InputError(problem or f"a clip and its milliseconds wanted, found {clip[:60]!r}")
+            durations[clip] = seconds(told[0]) / 1000
+        except InputError as error:
+            durations[clip] = InputError(f"{path}:{number}: {error}")
+    return durations

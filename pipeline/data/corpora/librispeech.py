@@ -5,7 +5,8 @@ from pathlib import Path
 from pipeline.data.corpora import splits
 from pipeline.data.corpora.entry import Entry
 from pipeline.data.corpora.files import by_stem, subfolders
-from pipeline.data.corpora.lines import read_lines
+from pipeline.data.corpora.lines import good_lines
+from pipeline.data.utterances import BadLines
 from pipeline.errors import InputError
 
 LAYOUT = "SUBSET/SPEAKER/CHAPTER/*.trans.txt"
@@ -17,11 +18,13 @@ def fits(path: Path) -> bool:
     return bool(_subsets(path))
 
 
-def read(path: Path, split: str | None) -> list[Entry]:
+def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
     """The utterances of subsets; the path is that of one, of the folder that holds them, or of LibriSpeech's parent.
 
+    Malformed lines go into `bad`.
+
     Raises:
-        InputError: no such layout or subset, or a malformed line.
+        InputError: no such layout or subset.
     """
     subsets = _subsets(path)
     if not subsets:
@@ -29,7 +32,7 @@ def read(path: Path, split: str | None) -> list[Entry]:
     entries = []
     for name in splits.choose(split, subsets, path):
         for transcripts in sorted(subsets[name].glob(_TRANSCRIPTS)):
-            entries += _chapter(transcripts)
+            entries += _chapter(transcripts, bad)
     return entries
 
 
@@ -45,16 +48,17 @@ def _has_transcripts(path: Path) -> bool:
     return next(path.glob(_TRANSCRIPTS), None) is not None
 
 
-def _chapter(transcripts: Path) -> list[Entry]:
+def _chapter(transcripts: Path, bad: BadLines) -> list[Entry]:
     folder = transcripts.parent
     files = by_stem(folder)
     prefix, speaker = f"{folder}/", folder.parent.name
     entries = []
-    for number, line in enumerate(read_lines(transcripts, "transcripts"), start=1):
+    for number, line in good_lines(transcripts, "transcripts", bad):
         if not line.strip():
             continue
         utterance, _, text = line.strip().partition(" ")
-        if not text:
-            raise InputError(f"{transcripts}:{number}: an utterance's name and text wanted, found {utterance[:60]!r}")
-        entries.append(Entry(prefix + files.get(utterance, f"{utterance}.flac"), text.strip(), speaker))
+        if text:
+            entries.append(Entry(prefix + files.get(utterance, f"{utterance}.flac"), text.strip(), speaker))
+        else:
+            bad.add(f"{transcripts}:{number}", f"an utterance's name and text wanted, found {utterance[:60]!r}")
     return entries

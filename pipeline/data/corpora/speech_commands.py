@@ -8,7 +8,8 @@ from pipeline import audio
 from pipeline.data.corpora import splits
 from pipeline.data.corpora.entry import Entry
 from pipeline.data.corpora.files import audio_names, subfolders
-from pipeline.data.corpora.lines import read_lines
+from pipeline.data.corpora.lines import good_lines
+from pipeline.data.utterances import BadLines
 from pipeline.errors import InputError
 
 LAYOUT = "WORD/SPEAKER_nohash_N.wav"
@@ -24,7 +25,7 @@ def fits(path: Path) -> bool:
     return any("_nohash_" in name for word in subfolders(path) for name in os.listdir(path / word))
 
 
-def read(path: Path, split: str | None) -> list[Entry]:
+def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
     """Single words, and pieces of noise without any: the set's class of silence, `""`.
 
     Every word is told as it was said; which of them a model knows is up to its units. Noise is cut into whole seconds:
@@ -33,9 +34,10 @@ def read(path: Path, split: str | None) -> list[Entry]:
     Args:
         path: the folder with the words' folders.
         split: training, validation or testing, by the set's own lists, or else by the hash of the speaker.
+        bad: not used: there are no lines but those of the lists, and a recording whose line is bad is of no split.
 
     Raises:
-        InputError: no such layout or split.
+        InputError: no such layout or split, or a bad line in a list.
     """
     words = [word for word in subfolders(path) if word != NOISE]
     wanted = set(splits.choose(split, SPLITS, path))
@@ -74,7 +76,7 @@ def _listed(path: Path) -> dict[str, str] | None:
     return {
         os.path.splitext(line.strip())[0]: split
         for split, file in lists.items()
-        for line in read_lines(file, "a list of recordings")
+        for _, line in good_lines(file, "a list of recordings", BadLines())
     }
 
 

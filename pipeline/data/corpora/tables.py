@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pipeline.data.corpora import splits
 from pipeline.data.corpora.entry import Entry
-from pipeline.data.corpora.lines import read_lines, read_rows, seconds
+from pipeline.data.corpora.lines import first_line, read_rows, seconds
+from pipeline.data.utterances import BadLines
 from pipeline.errors import InputError
 
 LAYOUT = "a .csv or .tsv file whose header names audio and text"
@@ -24,15 +25,16 @@ def fits(path: Path) -> bool:
     return len(_tables(path)) == 1
 
 
-def read(path: Path, split: str | None) -> list[Entry]:
+def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
     """The rows of a table; paths are relative to its folder, or absolute.
 
     Args:
         path: the table, or a folder with one.
         split: what the column `split` holds.
+        bad: where malformed lines go.
 
     Raises:
-        InputError: no table, column or split of this name, or a malformed line.
+        InputError: no table, column or split of this name.
     """
     if path.is_dir():
         found = _tables(path)
@@ -41,33 +43,36 @@ def read(path: Path, split: str | None) -> list[Entry]:
             raise InputError(f"{path}: a folder with one .csv or .tsv file, or the file's path wanted; found {names}")
         path = path / found[0]
     delimiter = _delimiter(path)
-    rows = read_rows(path, delimiter)
+    rows = read_rows(path, delimiter, bad)
     _, header = next(rows, (1, []))
     audio, text = (_needed(header, names, what, path) for names, what in ((AUDIO, "audio"), (TEXT, "text")))
     speaker, duration, own = (_column(header, names) for names in (SPEAKER, ("duration",), ("split",)))
     if split is not None and own is None:
         raise InputError(f"{path}: split {split!r} wanted, but there is no column 'split'")
     folder = f"{path.parent}/"
-    entries, names = [], []
+    entries, names, wanted = [], set(), set() if split is None else set(split.split("+"))
     for number, row in rows:
-        file = row[audio]
-        if not file:
-            raise InputError(f"{path}:{number}: an audio file wanted in column {header[audio]!r}, found none")
-        length = row[duration].strip() if duration is not None else ""
-        entries.append(
-            Entry(
+        if split is not None:
+            names.add(name := row[own].strip())
+            if name not in wanted:
+                continue
+        file, length = row[audio], row[duration].strip() if duration is not None else ""
+        try:
+            if not file:
+                raise InputError(f"an audio file wanted in column {header[audio]!r}, found none")
+            entry = Entry(
                 file if os.path.isabs(file) else folder + file,
                 row[text],
                 (row[speaker] or None) if speaker is not None else None,
-                seconds(length, path, number) if length else None,
+                seconds(length) if length else None,
             )
-        )
-        if split is not None:
-            names.append(row[own].strip())
-    if split is None:
-        return entries
-    wanted = set(splits.choose(split, sorted(set(names)), path))
-    return [entry for entry, name in zip(entries, names, strict=True) if name in wanted]
+        except InputError as error:
+            bad.add(f"{path}:{number}", str(error))
+        else:
+            entries.append(entry)
+    if split is not None:
+        splits.choose(split, sorted(names), path)
+    return entries
 
 
 def _tables(folder: Path) -> list[str]:
@@ -76,7 +81,7 @@ def _tables(folder: Path) -> list[str]:
 
 def _delimiter(path: Path) -> str:
     """The one by which the header has the columns that are needed; or else the most columns."""
-    first = next(read_lines(path, "a table", newline=""), "")
+    first = first_line(path, "a table", newline="")
     if path.suffix.lower() == ".tsv":
         return "\t"
     headers = {delimiter: next(csv.reader([first], delimiter=delimiter), []) for delimiter in ",;\t|"}

@@ -8,7 +8,8 @@ from pathlib import Path
 from pipeline.data.corpora import splits
 from pipeline.data.corpora.entry import Entry
 from pipeline.data.corpora.files import is_audio
-from pipeline.data.corpora.lines import read_lines
+from pipeline.data.corpora.lines import good_lines
+from pipeline.data.utterances import BadLines
 from pipeline.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -22,11 +23,13 @@ def fits(path: Path) -> bool:
     return any(text for _, _, text in _audio(path))
 
 
-def read(path: Path, split: str | None) -> list[Entry]:
+def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
     """The utterances of a folder and the folders in it. One of these is a speaker's, and called as he is.
 
+    Audio whose text cannot be read or is not UTF-8 goes into `bad`.
+
     Raises:
-        InputError: no audio file has a text, a text is not UTF-8, or a split is wanted.
+        InputError: no audio file has a text, or a split is wanted.
     """
     splits.refuse(split, path, "texts")
     entries, without = [], 0
@@ -34,10 +37,14 @@ def read(path: Path, split: str | None) -> list[Entry]:
         if text is None:
             without += 1
             continue
-        words = " ".join("".join(read_lines(Path(folder, text), "a text")).split())
-        speaker = os.path.basename(folder) if Path(folder) != path else None
-        entries.append(Entry(os.path.join(folder, name), words, speaker))
-    if not entries:
+        file = os.path.join(folder, name)
+        try:
+            words = " ".join("".join(line for _, line in good_lines(Path(folder, text), "a text", BadLines())).split())
+        except InputError as error:
+            bad.add(file, str(error))
+            continue
+        entries.append(Entry(file, words, os.path.basename(folder) if Path(folder) != path else None))
+    if not entries and not len(bad):
         raise InputError(f"{path}: {LAYOUT} wanted, found {without} audio files without")
     if without:
         log.warning("%s: %d audio files without a text are left out", path, without)
