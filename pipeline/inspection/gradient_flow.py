@@ -138,8 +138,13 @@ def _state_norms(gradients, model, values: np.ndarray, frames: np.ndarray, units
     return np.stack([[layer[state] for layer in by_layer] for state in range(len(by_layer[0]))])
 
 
-def draw_gradient_flow(flows: dict[str, GradientFlow]):
-    """A matplotlib figure of `relative` by distance: a panel for each recurrent layer, a line for each name."""
+def draw_gradient_flow(flows: dict[str, GradientFlow], styles: dict[str, dict] | None = None):
+    """A matplotlib figure of `relative` by distance: a panel for each recurrent layer, a line for each name.
+
+    Args:
+        flows: by name.
+        styles: matplotlib's properties of the lines, by name; default: its own.
+    """
     from matplotlib.figure import Figure  # here, so that importing this module costs nothing
 
     layers = max(len(flow.relative) for flow in flows.values())
@@ -150,7 +155,7 @@ def draw_gradient_flow(flows: dict[str, GradientFlow]):
             if number < len(flow.relative):
                 seconds = flow.distances * flow.frame_seconds
                 shown = np.where(flow.relative[number] >= LOWEST, flow.relative[number], np.nan)
-                axes.plot(seconds, shown, lw=1.2, label=name)
+                axes.plot(seconds, shown, label=name, **{"linewidth": 1.2, **(styles or {}).get(name, {})})
         axes.set(yscale="log", xlabel="seconds from a frame to the label after it")
         axes.set_title(f"recurrent layer {number + 1} of {layers}", fontsize=9)
         axes.grid(alpha=0.25)
@@ -162,9 +167,9 @@ def draw_gradient_flow(flows: dict[str, GradientFlow]):
     return figure
 
 
-def plot_gradient_flow(path: str | Path, flows: dict[str, GradientFlow]) -> None:
+def plot_gradient_flow(path: str | Path, flows: dict[str, GradientFlow], styles: dict[str, dict] | None = None) -> None:
     """Saves `draw_gradient_flow`; the path's ending says which format (.svg, .png, .pdf)."""
-    draw_gradient_flow(flows).savefig(path, dpi=150)
+    draw_gradient_flow(flows, styles).savefig(path, dpi=150)
 
 
 def _pieces(labels: int) -> list[slice]:

@@ -5,6 +5,7 @@ import keras
 from pipeline.data.splits import load_splits
 from pipeline.inspection.gradient_flow import GradientFlow, gradient_flow, model_alignments, plot_gradient_flow
 from pipeline.models.acoustic import AcousticModel
+from pipeline.study.plots import line_style
 from pipeline.study.report_tasks import FLOWS
 from pipeline.study.results import Results
 from pipeline.training.run import Run
@@ -33,7 +34,8 @@ def measure_gradient_flow(results: Results) -> None:
         if of_variants:
             path = results.folder / FLOWS[state]
             path.parent.mkdir(parents=True, exist_ok=True)
-            plot_gradient_flow(path, of_variants)
+            styles = {variant: line_style(results.values["trainings"][first[variant]], 1) for variant in of_variants}
+            plot_gradient_flow(path, of_variants, styles)
     results.values["gradients"] = {
         variant: {
             state: [float(frames * flow.frame_seconds) for frames in flow.reach(_SHARE)]

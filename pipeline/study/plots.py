@@ -20,7 +20,7 @@ def plot_learning_curves(path: Path, trainings: list[dict]) -> None:
             epochs = training["epochs"]
             rates = [100 * epoch["wer"] for epoch in epochs]
             seconds = np.cumsum([epoch["seconds"] for epoch in epochs])
-            style = _line(training)
+            style = line_style(training)
             axes[0].plot([epoch["epoch"] for epoch in epochs], rates, **style)
             axes[1].plot(seconds, rates, **style)
         axes[0].set(xlabel="epoch")
@@ -59,7 +59,7 @@ def plot_rates(path: Path, trainings: list[dict]) -> None:
             good = [training for training in own if training["failed"] is None]
             rates = sorted({training["learning_rate"] for training in good})
             means = [np.mean([100 * t["wer"] for t in good if t["learning_rate"] == rate]) for rate in rates]
-            axes.plot(rates, means, **_line(own[0], alpha=1))
+            axes.plot(rates, means, **line_style(own[0], alpha=1))
             for training in good:
                 axes.plot(training["learning_rate"], 100 * training["wer"], markersize=4, **_point(training))
             for training in own:
@@ -76,7 +76,7 @@ def plot_memory(path: Path, records: list[dict], delays: list[float], kinds: lis
             for variant in dict.fromkeys(record["variant"] for record in records):
                 own = [record for record in records if record["variant"] == variant]
                 shares = 100 * np.array([record["success"][kind] for record in own])
-                each.plot(delays, shares.mean(axis=0), marker="o", markersize=4, **_line(own[0], alpha=1))
+                each.plot(delays, shares.mean(axis=0), marker="o", markersize=4, **line_style(own[0], alpha=1))
                 each.fill_between(delays, shares.min(axis=0), shares.max(axis=0), color=_colour(own[0]), alpha=0.12)
             each.axhline(100 / words, color="black", linewidth=0.8, linestyle=(0, (4, 3)))
             each.set(title=kind, xlabel="delay (s)", xscale="log", ylim=(0, 102))
@@ -105,7 +105,8 @@ def _colour(record: dict) -> str:
     return COLOURS.get(record["cell"], f"C{sum(record['cell'].encode()) % 10}")
 
 
-def _line(record: dict, alpha: float = 0.7) -> dict:
+def line_style(record: dict, alpha: float = 0.7) -> dict:
+    """Matplotlib's properties of the line of a training: its cell's colour, its form's dashes."""
     return {"color": _colour(record), "linestyle": DASHES[record["form"]], "linewidth": 1.4, "alpha": alpha}
 
 
@@ -118,7 +119,7 @@ def _legend(axes, records: list[dict]) -> None:
 
     first = {record["variant"]: record for record in reversed(records)}
     handles = [
-        Line2D([], [], label=variant, **{**_line(record, 1), "marker": MARKERS[record["form"]], "markersize": 4})
+        Line2D([], [], label=variant, **{**line_style(record, 1), "marker": MARKERS[record["form"]], "markersize": 4})
         for variant, record in sorted(first.items())
     ]
     axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
