@@ -1,6 +1,8 @@
+import functools
 import os
 from pathlib import Path
 
+import commands
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -21,3 +23,9 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real speech wanted in {folder}, there is none")
     return folder
+
+
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """See `commands.run_here`, given a folder, a script and its arguments."""
+    return functools.partial(commands.run_here, monkeypatch, capsys)

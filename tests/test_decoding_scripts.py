@@ -18,20 +18,15 @@ from pipeline.text import Units
 UNITS = Units("characters", " abcdefghijklmnopqrstuvwxyz'")
 
 
-def ran(monkeypatch, capsys, script, *words):
-    """A command line's exit code, stdout and stderr, without the seconds that a process of its own costs."""
-    monkeypatch.setattr("sys.argv", [script.__name__, *map(str, words)])
-    code = 0
-    try:
-        command.run(script.main, script.arguments)
-    except SystemExit as end:
-        code = end.code
-    return code, *capsys.readouterr()
-
-
 @pytest.fixture
-def run(monkeypatch, capsys):
-    return lambda script, *words: ran(monkeypatch, capsys, script, *words)
+def run(run_here, tmp_path):
+    """A command line's exit code, stdout and stderr."""
+
+    def run(script, *words):
+        done = run_here(tmp_path, f"{script.__name__}.py", *words)
+        return done.returncode, done.stdout, done.stderr
+
+    return run
 
 
 def manifest(folder, texts):

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 import tiny
-from test_scripts import run
+from commands import run
 
 from pipeline.config import load_config
 
@@ -23,18 +23,18 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("speech", ["test.features.jsonl", "given.yaml"])
-def test_a_manifest_and_a_configuration_of_features_are_evaluated_alike(folder, speech):
-    done = run(folder, "evaluate.py", "--model", "exported/given", speech, "--json")
+def test_a_manifest_and_a_configuration_of_features_are_evaluated_alike(folder, run_here, speech):
+    done = run_here(folder, "evaluate.py", "--model", "exported/given", speech, "--json")
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     frames = sum(len(np.load(file)) for file in folder.glob("test-*.npy"))
     assert (values["utterances"], values["audio_seconds"]) == (4, round(frames / 100, 2))
 
 
-def test_files_of_features_are_transcribed_and_bad_ones_named(folder):
+def test_files_of_features_are_transcribed_and_bad_ones_named(folder, run_here):
     np.save(folder / "narrow.npy", np.zeros((50, 11), np.float32))
     files = ["test-0.npy", "test-0.wav", "narrow.npy", "test-1.npy"]
-    done = run(folder, "transcribe.py", "--model", "exported/given", *files, "--json")
+    done = run_here(folder, "transcribe.py", "--model", "exported/given", *files, "--json")
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["audio"] for line in found] == ["test-0.npy", "test-1.npy"]
     assert [line["duration"] for line in found] == [
@@ -47,24 +47,26 @@ def test_files_of_features_are_transcribed_and_bad_ones_named(folder):
     ]
 
 
-def test_a_folders_files_are_those_that_the_model_takes(folder):
+def test_a_folders_files_are_those_that_the_model_takes(folder, run_here):
     (folder / "mixed").mkdir()
     for ending in (".wav", ".npy"):
         (folder / "mixed" / f"test-0{ending}").write_bytes((folder / f"test-0{ending}").read_bytes())
     for model, ending in (("given", ".npy"), ("tiny", ".wav")):
-        done = run(folder, "transcribe.py", "--model", f"exported/{model}", "mixed", "--json")
+        done = run_here(folder, "transcribe.py", "--model", f"exported/{model}", "mixed", "--json")
         assert [json.loads(line)["audio"] for line in done.stdout.splitlines()] == [f"mixed/test-0{ending}"]
 
 
-def test_keywords_are_found_in_features(folder):
+def test_keywords_are_found_in_features(folder, run_here):
     options = ["--keyword", "a", "--threshold", "1e-6", "--json"]
-    done = run(folder, "spot.py", "--model", "exported/given", *options, *(f"test-{number}.npy" for number in range(4)))
+    done = run_here(
+        folder, "spot.py", "--model", "exported/given", *options, *(f"test-{number}.npy" for number in range(4))
+    )
     assert done.returncode == 0, done.stderr
     assert all(0 <= line["start"] < line["end"] < 2 for line in map(json.loads, done.stdout.splitlines()))
 
 
-def test_a_split_of_features_is_saved_with_its_manifest(folder):
-    assert run(folder, "save_split.py", "given.yaml", "test", "saved").returncode == 0
+def test_a_split_of_features_is_saved_with_its_manifest(folder, run_here):
+    assert run_here(folder, "save_split.py", "given.yaml", "test", "saved").returncode == 0
     lines = [json.loads(line) for line in (folder / "saved" / "manifest.jsonl").read_text().splitlines()]
     for number, line in enumerate(lines):
         saved = np.load(folder / "saved" / line["features_filepath"])
@@ -106,8 +108,8 @@ def test_a_split_of_features_is_saved_with_its_manifest(folder):
         ("evaluate_times.py", ["exported/given", "given.yaml"], "a model that takes audio wanted"),
     ],
 )
-def test_speech_of_the_other_kind_is_one_line_and_exit_code_2(folder, script, arguments, message):
-    done = run(folder, script, "--model", *arguments)
+def test_speech_of_the_other_kind_is_one_line_and_exit_code_2(folder, run_here, script, arguments, message):
+    done = run_here(folder, script, "--model", *arguments)
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

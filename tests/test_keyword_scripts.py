@@ -1,8 +1,6 @@
 import json
-import sys
 from types import SimpleNamespace
 
-import command
 import evaluate_keywords
 import numpy as np
 import pytest
@@ -27,21 +25,13 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def run(folder, monkeypatch, capfd):
+def run(run_here, folder):
     """Runs a command line in the folder: exit code, lines on stdout, lines on stderr."""
 
     def run(script, *arguments):
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys, "argv", [script.__name__, *map(str, arguments)])
-        capfd.readouterr()
-        code = 0
-        try:
-            command.run(script.main, script.arguments)
-        except SystemExit as end:
-            code = end.code
-        printed = capfd.readouterr()
-        assert "Traceback" not in printed.err
-        return code, printed.out.splitlines(), printed.err.splitlines()
+        done = run_here(folder, f"{script.__name__}.py", *arguments)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
 
     return run
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import soundfile
 import tiny
-from test_scripts import run
 
 from pipeline.config import TfdsSource, load_config
 from pipeline.data.splits import load_splits
@@ -13,9 +12,9 @@ from pipeline.data.tfds_source import read_tfds
 pytest.importorskip("array_record")
 
 
-def test_a_configurations_speech_becomes_a_set_that_trains_alike(tmp_path):
+def test_a_configurations_speech_becomes_a_set_that_trains_alike(tmp_path, run_here):
     path = tiny.write_config(tmp_path)
-    done = run(tmp_path, "prepare.py", path, tmp_path / "ready", "--json")
+    done = run_here(tmp_path, "prepare.py", path, tmp_path / "ready", "--json")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(line["split"], line["utterances"]) for line in lines] == [("train", 24), ("valid", 6), ("test", 4)]
@@ -33,24 +32,24 @@ def test_a_configurations_speech_becomes_a_set_that_trains_alike(tmp_path):
     assert sorted(ready.units.symbols) == sorted(plain.units.symbols)
 
 
-def test_a_corpus_becomes_a_manifest(tmp_path):
+def test_a_corpus_becomes_a_manifest(tmp_path, run_here):
     for word in ("yes", "no"):
         (tmp_path / "words" / word).mkdir(parents=True)
         soundfile.write(tmp_path / "words" / word / "0a0b_nohash_0.wav", np.ones(800) * 0.1, 8000)
-    done = run(tmp_path, "prepare.py", tmp_path / "words", tmp_path / "words.jsonl")
+    done = run_here(tmp_path, "prepare.py", tmp_path / "words", tmp_path / "words.jsonl")
     assert done.returncode == 0 and "2 utterances" in done.stdout
     lines = [json.loads(line) for line in (tmp_path / "words.jsonl").read_text().splitlines()]
     assert {line["text"] for line in lines} == {"yes", "no"}
     (tmp_path / "valid.jsonl").write_text('{"features_filepath": "a.npy", "text": "not asked for"}\n')
-    done = run(tmp_path, "prepare.py", tmp_path / "words.jsonl", tmp_path / "ready", "--rate", "8000")
+    done = run_here(tmp_path, "prepare.py", tmp_path / "words.jsonl", tmp_path / "ready", "--rate", "8000")
     assert done.returncode == 0 and "train, 2 utterances" in done.stdout, done.stderr
 
 
-def test_a_part_of_a_set_goes_by_the_splits_own_name_and_its_entrys_values_are_yaml(tmp_path, real_data):
+def test_a_part_of_a_set_goes_by_the_splits_own_name_and_its_entrys_values_are_yaml(tmp_path, run_here, real_data):
     words = "[zero, one, two, three, four, five, six, seven, eight, NINE]"
     folders = [f"manual_dir={real_data / 'spoken_digit'}", f"data_dir={tmp_path / 'sets'}"]
     options = ["--split", "train[:1%]+train[-1%:]", "--rate", "8000", f"label_texts={words}", *folders, "--json"]
-    done = run(tmp_path, "prepare.py", "tfds:spoken_digit", tmp_path / "ready", *options)
+    done = run_here(tmp_path, "prepare.py", "tfds:spoken_digit", tmp_path / "ready", *options)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["split"] == "train" and json.loads(done.stdout)["utterances"] == 50
     source = TfdsSource(kind="tfds", path="ready")
@@ -66,10 +65,10 @@ def spoilt(tmp_path):
     return tmp_path / "t.csv"
 
 
-def test_bad_lines_of_a_corpus_are_left_out_of_a_set_and_named(tmp_path, spoilt):
+def test_bad_lines_of_a_corpus_are_left_out_of_a_set_and_named(tmp_path, run_here, spoilt):
     arguments = [spoilt, tmp_path / "ready", "--rate", "8000", "--json"]
     for _ in range(2):  # the second finds it done
-        done = run(tmp_path, "prepare.py", *arguments)
+        done = run_here(tmp_path, "prepare.py", *arguments)
         assert done.returncode == 0, done.stderr
         values = json.loads(done.stdout)
         assert (values["utterances"], values["skipped"]) == (6, 2)
@@ -78,21 +77,21 @@ def test_bad_lines_of_a_corpus_are_left_out_of_a_set_and_named(tmp_path, spoilt)
         assert [json.loads(line)["audio"] for line in lines] == [f"{spoilt}:8", f"{tmp_path}/none.wav"]
 
 
-def test_bad_lines_of_a_corpus_are_left_out_of_a_manifest_and_named(tmp_path, spoilt):
-    done = run(tmp_path, "prepare.py", spoilt, tmp_path / "t.jsonl", "--json")
+def test_bad_lines_of_a_corpus_are_left_out_of_a_manifest_and_named(tmp_path, run_here, spoilt):
+    done = run_here(tmp_path, "prepare.py", spoilt, tmp_path / "t.jsonl", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"utterances": 7, "skipped": 1} and "t.csv:8" in done.stderr
     assert len((tmp_path / "t.jsonl").read_text().splitlines()) == 7
 
 
 @pytest.mark.parametrize("out", ["ready", "t2.jsonl"])
-def test_more_bad_lines_than_allowed_end_it_with_all_of_them(tmp_path, spoilt, out):
+def test_more_bad_lines_than_allowed_end_it_with_all_of_them(tmp_path, run_here, spoilt, out):
     with spoilt.open("a") as table:
         table.write("a.wav\n" * 4)
-    done = run(tmp_path, "prepare.py", spoilt, tmp_path / out)
+    done = run_here(tmp_path, "prepare.py", spoilt, tmp_path / out)
     assert done.returncode == 2 and "skipped 5 of 12 utterances" in done.stderr.splitlines()[-1]
     assert sum(line.startswith("skipped ") for line in done.stderr.splitlines()) == 5 and not (tmp_path / out).exists()
-    done = run(tmp_path, "prepare.py", spoilt, tmp_path / out, "--most-skipped", "0.5")
+    done = run_here(tmp_path, "prepare.py", spoilt, tmp_path / out, "--most-skipped", "0.5")
     assert done.returncode == 0, done.stderr
 
 
@@ -116,9 +115,9 @@ def test_more_bad_lines_than_allowed_end_it_with_all_of_them(tmp_path, spoilt, o
         (["nowhere.yaml", "out"], "error: nowhere.yaml: a configuration file wanted"),
     ],
 )
-def test_a_source_that_is_none_is_one_line(tmp_path, arguments, message):
+def test_a_source_that_is_none_is_one_line(tmp_path, run_here, arguments, message):
     (tmp_path / "features.jsonl").write_text('{"features_filepath": "a.npy", "text": "a"}\n')
     data = "data: {train: [{kind: manifest, path: features.jsonl}], valid: [{kind: manifest, path: features.jsonl}]}"
     (tmp_path / "features.yaml").write_text(f"features: {{input: features, coefficients: 3}}\n{data}\n")
-    done = run(tmp_path, "prepare.py", arguments[0], tmp_path / arguments[1], *arguments[2:])
+    done = run_here(tmp_path, "prepare.py", arguments[0], tmp_path / arguments[1], *arguments[2:])
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr

@@ -1,8 +1,4 @@
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import command
@@ -11,16 +7,10 @@ import pytest
 import soundfile
 import tiny
 import transcribe
+from commands import ROOT, run
 
 from pipeline.decoding.transcript import Transcript, Word
 from pipeline.errors import InputError
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-def run(folder, script, *arguments, **environment):
-    command = [sys.executable, str(ROOT / "scripts" / script), *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, **environment})
 
 
 @pytest.fixture(scope="module")
@@ -65,46 +55,46 @@ def test_one_file_is_its_text_and_nothing_else(folder):
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_folders_and_patterns_are_gone_through(folder):
+def test_folders_and_patterns_are_gone_through(folder, run_here):
     (folder / "several" / "below").mkdir(parents=True, exist_ok=True)
     for number, place in enumerate(("several", "several/below")):
         (folder / place / f"{number}.wav").write_bytes((folder / f"test-{number}.wav").read_bytes())
     (folder / "several" / "notes.txt").write_text("no audio")
-    by_folder = run(folder, "transcribe.py", "--model", "exported/tiny", "several")
+    by_folder = run_here(folder, "transcribe.py", "--model", "exported/tiny", "several")
     assert [line.split(":")[0] for line in by_folder.stdout.splitlines()] == ["several/0.wav", "several/below/1.wav"]
-    by_pattern = run(folder, "transcribe.py", "--model", "exported/tiny", "several/**/*.wav")
+    by_pattern = run_here(folder, "transcribe.py", "--model", "exported/tiny", "several/**/*.wav")
     assert by_pattern.stdout == by_folder.stdout
 
 
-def test_a_long_file_is_heard_in_pieces(folder):
+def test_a_long_file_is_heard_in_pieces(folder, run_here):
     parts = [soundfile.read(folder / f"test-{number % 4}.wav")[0] for number in range(20)]
     pause = 1e-3 * np.random.default_rng(0).normal(size=3 * tiny.RATE)
     audio = np.concatenate([samples for part in parts for samples in (part, pause)])
     soundfile.write(folder / "long.wav", audio, tiny.RATE)
-    done = run(folder, "transcribe.py", "--model", "exported/tiny", "long.wav", "test-0.wav", "--json")
+    done = run_here(folder, "transcribe.py", "--model", "exported/tiny", "long.wav", "test-0.wav", "--json")
     long, short = [json.loads(line) for line in done.stdout.splitlines()]
     assert (long["audio"], short["audio"]) == ("long.wav", "test-0.wav")
     assert long["duration"] == round(len(audio) / tiny.RATE, 3) > 60
     starts = [word["start"] for word in long["words"]]
     assert starts == sorted(starts) and starts[-1] > 50
-    streamed = run(folder, "transcribe.py", "--model", "exported/tiny", "long.wav", "--stream")
+    streamed = run_here(folder, "transcribe.py", "--model", "exported/tiny", "long.wav", "--stream")
     assert " ".join(streamed.stdout.split()) == long["text"]
 
 
-def test_a_short_file_is_heard_utterance_by_utterance_if_a_pause_is_given(folder):
+def test_a_short_file_is_heard_utterance_by_utterance_if_a_pause_is_given(folder, run_here):
     part = soundfile.read(folder / "test-0.wav")[0]
     pause = 1e-3 * np.random.default_rng(0).normal(size=2 * tiny.RATE)
     soundfile.write(folder / "two.wav", np.concatenate([part, pause, part, pause]), tiny.RATE)
     options = ["two.wav", "--pause", "0.7", "--json"]
-    done = run(folder, "transcribe.py", "--model", "exported/tiny", *options)
-    streamed = run(folder, "transcribe.py", "--model", "exported/tiny", *options, "--stream")
+    done = run_here(folder, "transcribe.py", "--model", "exported/tiny", *options)
+    streamed = run_here(folder, "transcribe.py", "--model", "exported/tiny", *options, "--stream")
     utterances = [json.loads(line) for line in streamed.stdout.splitlines()]
     assert len(utterances) == 2
     assert json.loads(done.stdout)["words"] == [word for each in utterances for word in each["words"]]
 
 
-def test_subtitles_are_printed_or_written(folder):
-    printed = run(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "--vtt")
+def test_subtitles_are_printed_or_written(folder, run_here):
+    printed = run_here(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "--vtt")
     assert printed.stdout.startswith("WEBVTT")
     done = run(
         folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "test-1.wav", "--srt", "--out", "subs"
@@ -120,12 +110,12 @@ def test_subtitles_of_silence_are_nothing(capsys, words, lines):
     assert len(capsys.readouterr().out.splitlines()) == lines
 
 
-def test_the_subtitles_of_a_stream_are_those_of_the_file(folder):
+def test_the_subtitles_of_a_stream_are_those_of_the_file(folder, run_here):
     parts = [soundfile.read(folder / f"test-{number % 4}.wav")[0] for number in range(12)]
     pause = 1e-3 * np.random.default_rng(0).normal(size=2 * tiny.RATE)
     soundfile.write(folder / "rows.wav", np.concatenate([s for part in parts for s in (part, pause)]), tiny.RATE)
     whole, streamed = (
-        run(folder, "transcribe.py", "--model", "exported/tiny", "rows.wav", "--srt", *more)
+        run_here(folder, "transcribe.py", "--model", "exported/tiny", "rows.wav", "--srt", *more)
         for more in ([], ["--stream"])
     )
     assert streamed.stdout == whole.stdout
@@ -133,17 +123,19 @@ def test_the_subtitles_of_a_stream_are_those_of_the_file(folder):
     assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 3
 
 
-def test_a_grammar_answers_with_what_it_can_say(folder):
+def test_a_grammar_answers_with_what_it_can_say(folder, run_here):
     (folder / "letters.jsgf").write_text("#JSGF V1.0;\ngrammar letters;\npublic <letters> = abc | ca;\n")
-    done = run(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "--grammar", "letters.jsgf", "--json")
+    done = run_here(
+        folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", "--grammar", "letters.jsgf", "--json"
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["text"] in ("", "abc", "ca") and found["nearest"] in ("abc", "ca")
 
 
-def test_a_beam_search_with_hotwords_tells_alternatives(folder):
+def test_a_beam_search_with_hotwords_tells_alternatives(folder, run_here):
     options = ["--beam", "8", "--hotword", "ABC", "--nbest", "3", "--json"]
-    done = run(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", *options)
+    done = run_here(folder, "transcribe.py", "--model", "exported/tiny", "test-0.wav", *options)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert 1 <= len(found["alternatives"]) <= 3
@@ -151,8 +143,8 @@ def test_a_beam_search_with_hotwords_tells_alternatives(folder):
 
 
 @pytest.mark.parametrize("speech", ["test.jsonl", "tiny.yaml"])
-def test_a_manifest_and_a_configuration_are_evaluated_alike(folder, speech):
-    done = run(folder, "evaluate.py", "--model", "exported/tiny", speech, "--json", "--out", "report")
+def test_a_manifest_and_a_configuration_are_evaluated_alike(folder, run_here, speech):
+    done = run_here(folder, "evaluate.py", "--model", "exported/tiny", speech, "--json", "--out", "report")
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     assert list(values) == ["wer", "cer", "utterances", "skipped", "audio_seconds", "real_time_factor"]
@@ -177,9 +169,9 @@ def spoilt(folder):
 
 
 @pytest.mark.parametrize("speech", ["spoilt.jsonl", "spoilt.yaml"])
-def test_a_bad_line_and_a_missing_file_are_skipped_counted_and_named(folder, spoilt, speech):
+def test_a_bad_line_and_a_missing_file_are_skipped_counted_and_named(folder, run_here, spoilt, speech):
     allowed = ["--most-skipped", "0.25"] if speech.endswith(".jsonl") else ["data.most_skipped=0.25"]
-    done = run(folder, "evaluate.py", "--model", "exported/tiny", speech, *allowed, "--out", "spoilt", "--json")
+    done = run_here(folder, "evaluate.py", "--model", "exported/tiny", speech, *allowed, "--out", "spoilt", "--json")
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     assert (values["utterances"], values["skipped"]) == (6, 2)
@@ -188,9 +180,9 @@ def test_a_bad_line_and_a_missing_file_are_skipped_counted_and_named(folder, spo
     assert len(skipped) == 2 and skipped[1] == "no such file"
 
 
-def test_more_that_cannot_be_used_than_allowed_ends_it(folder, spoilt):
+def test_more_that_cannot_be_used_than_allowed_ends_it(folder, run_here, spoilt):
     for most, found in (("0.2", "skipped 2 of 8"), ("0.1", "skipped 1 of 8"), ("2", "a share from 0 to 1 wanted")):
-        done = run(folder, "evaluate.py", "--model", "exported/tiny", "spoilt.jsonl", "--most-skipped", most)
+        done = run_here(folder, "evaluate.py", "--model", "exported/tiny", "spoilt.jsonl", "--most-skipped", most)
         assert done.returncode == 2 and found in done.stderr.splitlines()[-1] and not done.stdout
 
 
@@ -202,8 +194,8 @@ def test_what_is_measured_goes_into_the_card(folder):
     assert done.stdout.strip() in told and "| reference | hypothesis |" in told
 
 
-def test_a_split_is_saved_with_its_manifest(folder):
-    done = run(folder, "save_split.py", "tiny.yaml", "test", "speech", "--first", "2")
+def test_a_split_is_saved_with_its_manifest(folder, run_here):
+    done = run_here(folder, "save_split.py", "tiny.yaml", "test", "speech", "--first", "2")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in (folder / "speech" / "manifest.jsonl").read_text().splitlines()]
     assert len(lines) == 2
@@ -235,8 +227,8 @@ def test_a_split_is_saved_with_its_manifest(folder):
         ("evaluate.py", ["--model", "exported/tiny", "none.jsonl"], "none.jsonl: a manifest wanted"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(folder, script, arguments, message):
-    done = run(folder, script, *arguments)
+def test_bad_input_is_one_line_and_exit_code_2(folder, run_here, script, arguments, message):
+    done = run_here(folder, script, *arguments)
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
@@ -249,6 +241,6 @@ def test_help_has_an_example():
             assert done.returncode == 0 and "example:" in done.stdout, script
 
 
-def test_learning_is_drawn(folder):
-    assert run(folder, "plot_runs.py", "runs/tiny", "--out", "learning.png").returncode == 0
+def test_learning_is_drawn(folder, run_here):
+    assert run_here(folder, "plot_runs.py", "runs/tiny", "--out", "learning.png").returncode == 0
     assert (folder / "learning.png").read_bytes().startswith(b"\x89PNG")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
-from test_scripts import run
+from commands import run
 
 from pipeline.data.survey import Row, Survey, measure
 from pipeline.data.survey_summary import summaries
