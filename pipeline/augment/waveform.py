@@ -12,6 +12,10 @@ from pipeline.augment.rooms import simulated_rooms
 from pipeline.augment.tempo import change_tempo
 from pipeline.errors import InputError
 
+OWN_SPEED = 1 / 3
+"""Share of utterances that keep their speed, if the range has it: resampling empties the band below half the sample
+rate, and a network that never sees it filled in training is lost where it is, outside training."""
+
 _DRAWS = 4
 """Most numbers that a setting draws for an utterance: whether it takes part, and three more."""
 
@@ -86,9 +90,9 @@ class WaveformAugmentation:
 
     def _speed(self, audio, factors, draws):
         factor = _between(factors, draws[0])
-        if factor == 1:
+        if factor == 1 or (factors[0] <= 1 <= factors[1] and draws[1] < OWN_SPEED):
             return audio
-        changed = soxr.resample(audio, factor, 1.0, quality="LQ")  # as if recorded at `factor` times the rate
+        changed = soxr.resample(audio, factor, 1.0, quality="HQ")  # as if recorded at `factor` times the rate
         return changed if changed.size else audio[:1]
 
     def _tempo(self, audio, factors, draws):

@@ -132,6 +132,19 @@ def test_faster_speech_is_shorter(setting, factor):
     assert len(changed(tone(), **{setting: (factor, factor)})) == pytest.approx(RATE / factor, abs=1)
 
 
+def test_a_third_of_the_speech_keeps_its_speed_and_so_its_highest_band():
+    same = sum(changed(white(), seed=seed, speed=(0.9, 1.1)).size == RATE for seed in range(300))
+    assert same == pytest.approx(100, abs=30)
+    assert all(changed(white(), seed=seed, speed=(1.05, 1.1)).size != RATE for seed in range(100))
+
+
+def test_speed_takes_no_more_than_the_highest_tenth_of_the_band():
+    audio = changed(white(), speed=(1.05, 1.05))
+    power = np.abs(np.fft.rfft(audio)) ** 2
+    below, middle = (int(share * len(power)) for share in (0.9, 0.5))
+    assert power[below - 200 : below].mean() > 0.5 * power[middle - 200 : middle].mean()
+
+
 @pytest.mark.parametrize("factor", [0.8, 1.25])
 def test_speed_moves_the_pitch_and_tempo_does_not(factor):
     assert loudest_hz(changed(tone(), speed=(factor, factor))) == pytest.approx(440 * factor, abs=1)
