@@ -106,6 +106,12 @@ class Skipped:
         """Names and reasons."""
         return iter(self._found.values())
 
+    @property
+    def first(self) -> str:
+        """Such as: a.wav (no labels); b.wav (longer than 30 s)."""
+        told = "; ".join(f"{name} ({reason})" for name, reason in itertools.islice(self, 3))
+        return f"{told}{'; ...' if len(self) > 3 else ''}"
+
     def summary(self, of: int, count: int | None = None) -> str:
         """Such as: skipped 2 of 371 utterances: a.wav (no labels); b.wav (longer than 30 s).
 
@@ -113,9 +119,8 @@ class Skipped:
             of: utterances in all, those that are left out included.
             count: how many are left out, if some of them are among all more than once.
         """
-        first = "; ".join(f"{name} ({reason})" for name, reason in itertools.islice(self, 3))
         count = len(self) if count is None else count
-        return f"skipped {count} of {of} utterances: {first}{'; ...' if len(self) > 3 else ''}"
+        return f"skipped {count} of {of} utterances: {self.first}"
 
     def save(self, path: Path) -> None:
         lines = [json.dumps({"audio": name, "reason": reason}) for name, reason in self]

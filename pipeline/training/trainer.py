@@ -108,7 +108,9 @@ def train(
             )
         finally:
             board.close()
-        splits.skipped.save(run.skipped)  # some turn out to be unusable only when they are read
+            splits.skipped.save(run.skipped)  # some turn out to be unusable only when they are read
+    if len(splits.skipped):
+        log.warning("%s, listed in %s", splits.told(), run.skipped)
     return keeper.metrics
 
 
