@@ -204,6 +204,10 @@ def test_more_that_cannot_be_used_than_allowed_ends_it(folder, run_here, spoilt)
     for most, found in (("0.2", "skipped 2 of 8"), ("0.1", "skipped 1 of 8"), ("2", "a share from 0 to 1 wanted")):
         done = run_here(folder, "evaluate.py", "--model", "exported/tiny", "spoilt.jsonl", "--most-skipped", most)
         assert done.returncode == 2 and found in done.stderr.splitlines()[-1] and not done.stdout
+    options = ["--most-skipped", "0.2", "--out", "too-many"]
+    done = run_here(folder, "evaluate.py", "--model", "exported/tiny", "spoilt.jsonl", *options)
+    assert done.returncode == 2 and "all that were skipped are in too-many/skipped.jsonl" in done.stderr
+    assert len((folder / "too-many" / "skipped.jsonl").read_text().splitlines()) == 2
 
 
 def test_what_is_measured_goes_into_the_card(folder):
