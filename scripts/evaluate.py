@@ -17,27 +17,30 @@ def main(arguments) -> None:
     from pipeline.errors import PipelineError
 
     try:
+        from pipeline.data.utterances import Skipped
         from pipeline.evaluation.calibration import expected_calibration_error
         from pipeline.evaluation.evaluate import evaluate
         from pipeline.evaluation.plots import plot_reliability
     except ImportError as error:  # with requirements-litert.txt alone
         raise PipelineError(f"{error.name} wanted, to measure with; pip install -r requirements.txt") from error
     recognizer = decoders.make_recognizer(arguments)
-    utterances, skips = _utterances(arguments, recognizer.about)
-    utterances = added_noise.in_noise(utterances, arguments, recognizer.about)
-    result = evaluate(
-        recognizer.transcribe,
-        skips.watched(command.progress(utterances, "utterance")),
-        recognizer.about.lengths_per_second,
-        recognizer.normalize,
-        skips.skipped,
-    )
+    skipped = Skipped()
+    with skipped.listed_in(Path(arguments.out) / "skipped.jsonl" if arguments.out else None):
+        utterances, skips = _utterances(arguments, recognizer.about, skipped)
+        utterances = added_noise.in_noise(utterances, arguments, recognizer.about)
+        result = evaluate(
+            recognizer.transcribe,
+            skips.watched(command.progress(utterances, "utterance")),
+            recognizer.about.lengths_per_second,
+            recognizer.normalize,
+            skips.skipped,
+        )
     skips.tell()
     values = {
         "wer": round(result.rates.wer, 4),
         "cer": round(result.rates.cer, 4),
         "utterances": result.rates.utterances,
-        "skipped": len(skips.skipped),
+        "skipped": len(skipped),
         "audio_seconds": round(result.audio_seconds, 2),
         "real_time_factor": round(result.real_time_factor, 5),
     }
@@ -53,7 +56,7 @@ def main(arguments) -> None:
         plot_reliability(folder / "reliability.png", {name: {"confidence": each} for name, each in judged.items()})
         lines = [json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in result.heard]
         (folder / "transcripts.jsonl").write_text("".join(lines), encoding="utf-8")
-        skips.skipped.save(folder / "skipped.jsonl")
+        skipped.save(folder / "skipped.jsonl")
     if arguments.card:
         _add_to_card(arguments.model, values, result)
     if arguments.json:
@@ -83,7 +86,7 @@ def _add_to_card(model: str, values: dict, result) -> None:
     add_to_card(model, command.line(__file__, "--card", "--json"), told)
 
 
-def _utterances(arguments, about) -> tuple[list, skipping.Skipping]:
+def _utterances(arguments, about, skipped) -> tuple[list, skipping.Skipping]:
     """What is told beside them are the lines that are none."""
     from pipeline.config import load_config
     from pipeline.data import sources
@@ -95,13 +98,13 @@ def _utterances(arguments, about) -> tuple[list, skipping.Skipping]:
             raise InputError(
                 f"{arguments.overrides[0]}: settings can be overridden for a configuration, not a manifest"
             )
-        skips = skipping.Skipping(skipping.most_skipped(arguments), arguments.manifest)
+        skips = skipping.Skipping(skipping.most_skipped(arguments), arguments.manifest, skipped)
         found = read_manifest(arguments.manifest, about.sample_rate, about.features, skips.skipped)
         return skips.start(found), skips
     settings = load_config(arguments.manifest, [*arguments.overrides, *_input_of(about)])
     if not settings.data.test:
         raise InputError(f"{arguments.manifest}: data.test with sources wanted, found none")
-    skips = skipping.Skipping(skipping.most_skipped(arguments, settings), f"{arguments.manifest}: data.test")
+    skips = skipping.Skipping(skipping.most_skipped(arguments, settings), f"{arguments.manifest}: data.test", skipped)
     return skips.start(sources.read(settings.data.test, settings, "test", skips.skipped)(0)), skips
 
 

@@ -18,18 +18,21 @@ _UNREAD = {"kind": "manifest", "path": "valid.jsonl"}  # a configuration has to 
 
 def main(arguments) -> None:
     command.load_tensorflow()
-    from pipeline.data.prepared import prepare
+    from pipeline.data.prepared import SKIPPED, is_free, is_whole, prepare
+    from pipeline.data.utterances import Skipped
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr, force=True)
     out = Path(arguments.out)
     if out.suffix == ".jsonl":
         _write_manifest(arguments, out)
         return
-    settings, splits, bad = _splits(arguments)
-    beam = _beam_options(arguments)
-    rate, most = settings.features.sample_rate, skipping.most_skipped(arguments, settings)
-    with command.progress_bar(sum(map(len, splits.values())), "utterance") as bar:
-        prepared, unreadable = prepare(splits, out, rate, most, beam, arguments.shards, bar.update)
+    skipped, was_whole = Skipped(), is_whole(out)
+    with skipped.listed_in(out / SKIPPED if is_free(out) else None):
+        settings, splits, bad = _splits(arguments, skipped)
+        beam = _beam_options(arguments)
+        rate, most = settings.features.sample_rate, skipping.most_skipped(arguments, settings)
+        with command.progress_bar(sum(map(len, splits.values())), "utterance") as bar:
+            prepared, _ = prepare(splits, out, rate, most, beam, arguments.shards, bar.update, skipped)
     totals = {split: len(splits[split]) + len(bad[split]) for split in splits}
     for split, total in zip(prepared, totals.values(), strict=True):
         lost = total - split.utterances
@@ -37,12 +40,19 @@ def main(arguments) -> None:
             values = {"split": split.split, "utterances": split.utterances, "hours": round(split.hours, 4)}
             print(json.dumps({**values, "skipped": lost}))
         else:
-            skipped = f", {lost} skipped" if lost else ""
-            print(f"{out}: {split.split}, {split.utterances} utterances, {split.hours:.2f} hours{skipped}")
-    _save_skipped(out / "skipped.jsonl", [*bad.values(), unreadable], sum(totals.values()))
+            left_out = f", {lost} skipped" if lost else ""
+            print(f"{out}: {split.split}, {split.utterances} utterances, {split.hours:.2f} hours{left_out}")
+    if len(skipped):
+        print(skipped.summary(sum(totals.values())), file=sys.stderr)
+    if was_whole:  # and what was left out then stays listed
+        print(
+            f"{out}: was whole already, no recording was read; to prepare it anew, delete that folder", file=sys.stderr
+        )
+    else:
+        skipped.save(out / SKIPPED)
 
 
-def _splits(arguments):
+def _splits(arguments, skipped):
     """A configuration, and of each split that SOURCE has the utterances and the lines that are none."""
     from pipeline.config import load_config
     from pipeline.data import sources
@@ -59,7 +69,7 @@ def _splits(arguments):
     splits, bad = {}, {}
     for split, of in named.items():
         if of:
-            skips = skipping.Skipping(skipping.most_skipped(arguments, settings), f"data.{split}")
+            skips = skipping.Skipping(skipping.most_skipped(arguments, settings), f"data.{split}", skipped)
             utterances = sources.read(of, settings, split, skips.skipped)(0)
             _name(skips.skipped)
             splits[split], bad[split] = skips.start(utterances), skips.skipped
@@ -69,20 +79,6 @@ def _splits(arguments):
 def _name(skipped) -> None:
     for name, reason in skipped:
         logging.getLogger().warning("skipped %s: %s", name, reason)
-
-
-def _save_skipped(file: Path, parts: list, of: int) -> None:
-    """Tells and writes down what was left out; what an earlier call wrote stays where this one had nothing to read."""
-    from pipeline.data.utterances import Skipped
-
-    skipped = Skipped()
-    for part in parts:
-        for name, reason in part:
-            skipped.add(name, reason)
-    if len(skipped):
-        print(skipped.summary(of), file=sys.stderr)
-        if len(parts[-1]) or not file.exists():
-            skipped.save(file)
 
 
 def _settings_of(arguments):

@@ -59,7 +59,9 @@ class Skipping:
 
     def leave_out(self, utterance, error: Exception) -> None:
         """Writes down one that cannot be read. Raises: InputError: too many are skipped."""
-        self.skipped.add(utterance.name, str(error).removeprefix(f"{utterance.name}: "))
+        from pipeline.data.utterances import reason_of
+
+        self.skipped.add(utterance.name, reason_of(utterance, error))
         self.check()
 
     def check(self) -> None:

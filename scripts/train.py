@@ -21,7 +21,10 @@ def main(arguments) -> None:
     from pipeline.training.trainer import train
 
     out = sys.stderr if arguments.json else sys.stdout
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=out, force=True)
+    told, warned = logging.StreamHandler(out), logging.StreamHandler(sys.stderr)
+    told.addFilter(lambda record: record.levelno < logging.WARNING)
+    warned.setLevel(logging.WARNING)
+    logging.basicConfig(format="%(message)s", level=logging.INFO, handlers=[told, warned], force=True)
 
     def tell(epoch: dict) -> None:
         if arguments.json:

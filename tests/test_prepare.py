@@ -67,7 +67,7 @@ def spoilt(tmp_path):
 
 def test_bad_lines_of_a_corpus_are_left_out_of_a_set_and_named(tmp_path, run_here, spoilt):
     arguments = [spoilt, tmp_path / "ready", "--rate", "8000", "--json"]
-    for _ in range(2):  # the second finds it done
+    for again in (False, True):  # the second finds it done
         done = run_here(tmp_path, "prepare.py", *arguments)
         assert done.returncode == 0, done.stderr
         values = json.loads(done.stdout)
@@ -75,6 +75,9 @@ def test_bad_lines_of_a_corpus_are_left_out_of_a_set_and_named(tmp_path, run_her
         assert f"skipped {spoilt}:8: 2 fields wanted as in the header, found 1" in done.stderr
         lines = (tmp_path / "ready" / "skipped.jsonl").read_text().splitlines()
         assert [json.loads(line)["audio"] for line in lines] == [f"{spoilt}:8", f"{tmp_path}/none.wav"]
+        assert json.loads(lines[1])["reason"] == "no such file"
+        assert (f"skipped {tmp_path}/none.wav: no such file" in done.stderr) != again
+        assert ("ready: was whole already, no recording was read; to prepare it anew" in done.stderr) == again
 
 
 def test_bad_lines_of_a_corpus_are_left_out_of_a_manifest_and_named(tmp_path, run_here, spoilt):
@@ -90,9 +93,26 @@ def test_more_bad_lines_than_allowed_end_it_with_all_of_them(tmp_path, run_here,
         table.write("a.wav\n" * 4)
     done = run_here(tmp_path, "prepare.py", spoilt, tmp_path / out)
     assert done.returncode == 2 and "skipped 5 of 12 utterances" in done.stderr.splitlines()[-1]
-    assert sum(line.startswith("skipped ") for line in done.stderr.splitlines()) == 5 and not (tmp_path / out).exists()
+    assert sum(line.startswith("skipped ") for line in done.stderr.splitlines()) == 5
+    assert [file.name for file in (tmp_path / out).glob("*")] == (["skipped.jsonl"] if out == "ready" else [])
     done = run_here(tmp_path, "prepare.py", spoilt, tmp_path / out, "--most-skipped", "0.5")
     assert done.returncode == 0, done.stderr
+
+
+def test_more_unreadable_recordings_than_allowed_are_listed_but_not_in_others_folders(tmp_path, run_here, spoilt):
+    with spoilt.open("a") as table:
+        table.write("none.wav,8\nnone.wav,9\n")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    for out, told in (("ready", "all that were skipped are in "), ("mine", "a new folder wanted")):
+        done = run_here(tmp_path, "prepare.py", spoilt, tmp_path / out, "--rate", "8000")
+        assert done.returncode == 2 and told in done.stderr.splitlines()[-1]
+    lines = (tmp_path / "ready" / "skipped.jsonl").read_text().splitlines()
+    assert [json.loads(line)["audio"] for line in lines] == [
+        f"{spoilt}:8",
+        *[f"{tmp_path}/none.wav"] * 2,
+    ]  # when it ended
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize(

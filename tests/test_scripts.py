@@ -26,6 +26,26 @@ def folder(tmp_path_factory):
     return folder
 
 
+def test_a_training_tells_what_it_skipped_at_its_start_and_at_its_end(tmp_path, run_here):
+    config = tiny.write_config(tmp_path, training={"epochs": 1})
+    for split in ("train", "valid"):
+        with (tmp_path / f"{split}.jsonl").open("a") as manifest:
+            manifest.write("[]\n")
+    (tmp_path / "train-3.wav").write_bytes(b"RIFF")
+    missing = {"audio_filepath": "none.wav", "text": "a", "duration": 1.0}
+    with (tmp_path / "train.jsonl").open("a") as manifest:
+        manifest.write(json.dumps(missing) + "\n")
+    done = run_here(tmp_path, "train.py", config, "--json")
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["epoch"] for line in done.stdout.splitlines()] == [1]
+    told = [line for line in done.stderr.splitlines() if " utterances, " in line and line.startswith("skipped ")]
+    assert told[0].startswith("skipped 1 of 26 training utterances, 1 of 7 validation utterances: ")
+    assert told[-1] == (
+        "skipped 3 of 26 training utterances, 1 of 7 validation utterances, listed in runs/tiny/skipped.jsonl"
+    )
+    assert len((tmp_path / "runs" / "tiny" / "skipped.jsonl").read_text().splitlines()) == 4
+
+
 def test_files_are_transcribed_and_a_bad_one_is_named(folder):
     soundfile.write(folder / "stereo.wav", np.zeros((44100, 2)), 44100)
     done = run(folder, "transcribe.py", "--model", "exported/tiny", "nothing.wav", "stereo.wav", "test-0.wav", "--json")
@@ -184,6 +204,10 @@ def test_more_that_cannot_be_used_than_allowed_ends_it(folder, run_here, spoilt)
     for most, found in (("0.2", "skipped 2 of 8"), ("0.1", "skipped 1 of 8"), ("2", "a share from 0 to 1 wanted")):
         done = run_here(folder, "evaluate.py", "--model", "exported/tiny", "spoilt.jsonl", "--most-skipped", most)
         assert done.returncode == 2 and found in done.stderr.splitlines()[-1] and not done.stdout
+    options = ["--most-skipped", "0.2", "--out", "too-many"]
+    done = run_here(folder, "evaluate.py", "--model", "exported/tiny", "spoilt.jsonl", *options)
+    assert done.returncode == 2 and "all that were skipped are in too-many/skipped.jsonl" in done.stderr
+    assert len((folder / "too-many" / "skipped.jsonl").read_text().splitlines()) == 2
 
 
 def test_what_is_measured_goes_into_the_card(folder):

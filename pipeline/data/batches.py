@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.augment import WaveformAugmentation
 from pipeline.config import Augment, Config
 from pipeline.data.onsets import speech_onset
-from pipeline.data.utterances import Example, Examples, Skipped, Utterance, too_many_skipped, unlearnable
+from pipeline.data.utterances import Example, Examples, Skipped, Utterance, reason_of, too_many_skipped, unlearnable
 from pipeline.errors import InputError, UnreadableError
 
 Batch = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
@@ -160,7 +160,7 @@ class Batches:
         try:
             audio = utterance.load()
         except UnreadableError as error:
-            return None, 0, str(error).removeprefix(f"{utterance.name}: ")
+            return None, 0, reason_of(utterance, error)
         problem = unlearnable(example.labels, len(audio), self._settings)  # the announced length may be wrong
         if problem is not None or self._settings.features.input == "features":
             return audio, 0, problem

@@ -134,8 +134,8 @@ class _Reader:
         if self._file_key not in values:
             self._check_kind(values)
         file, transcript = _string(values, self._file_key), _string(values, "text")
-        speaker = values.get("speaker")
-        speaker, transcript = speaker if speaker is None else self._once(str(speaker)), self._once(transcript)
+        speaker, transcript = _speaker(values), self._once(transcript)
+        speaker = speaker if speaker is None else self._once(speaker)
         seconds, offset = _seconds(values, "duration"), _seconds(values, "offset")
         if self._features:
             return self._given(os.path.join(self._folder, file), transcript, speaker, seconds)
@@ -196,6 +196,16 @@ def _string(values: dict, key: str) -> str:
     if (not value.isascii() or "\0" in value) and _NO_TEXT.search(value):
         raise InputError(f"{key!r} with characters wanted, found half of one or none: {value!r}")
     return value
+
+
+def _speaker(values: dict) -> str | None:
+    """A number is a name as well."""
+    value = values.get("speaker")
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"'speaker' with a string or a number wanted, found {value!r}")
+    return str(value)
 
 
 def _seconds(values: dict, key: str) -> float | None:

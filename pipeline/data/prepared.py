@@ -18,12 +18,16 @@ from pipeline.config import Config, ManifestSource, Source
 from pipeline.data.prepared_beam import BeamWork
 from pipeline.data.prepared_examples import example
 from pipeline.data.tfds_source import index_of, write_index
-from pipeline.data.utterances import Skipped, Utterance
+from pipeline.data.utterances import Skipped, Utterance, reason_of
 from pipeline.errors import InputError, PipelineError, UnreadableError
 
 log = logging.getLogger(__name__)
 
 _NAME, _VERSION = "speech", "1.0.0"
+_NOTE = "source.json"
+
+SKIPPED = "skipped.jsonl"
+"""In a set's folder, for what is left out of it."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ def prepare(
     beam: Any | None = None,
     shards: int | None = None,
     tell: Callable[[], None] = lambda: None,
+    within: Skipped | None = None,
 ) -> tuple[list[Prepared], Skipped]:
     """Writes a set that `{kind: tfds, path: OUT}` reads; a set that is whole already stays as it is.
 
@@ -57,6 +62,7 @@ def prepare(
         beam: options of a Beam pipeline; default: this process does the work.
         shards: files a split; default: as TFDS thinks fit.
         tell: called after each utterance that this process has read.
+        within: where what could not be read is written down as well, also if that is too much.
 
     Returns:
         What each split holds, and what could not be read.
@@ -72,7 +78,7 @@ def prepare(
     _check_same(out, {names[split]: utterances for split, utterances in splits.items()}, sample_rate)
     for left in out.glob(f"{_NAME}/*incomplete*"):
         shutil.rmtree(left, ignore_errors=True)
-    skipped = Skipped()
+    skipped = Skipped(within)
     by_name = {names[split]: utterances for split, utterances in splits.items()}
     with BeamWork(out / "beam") as work:
 
@@ -80,6 +86,13 @@ def prepare(
             if beam is not None:
                 return work.examples(split, by_name[split])
             return _examples(split, by_name[split], skipped, most_skipped, tell)
+
+        def lost_by_workers(split: str) -> Skipped:
+            found = work.skipped(split)
+            for name, reason in found:
+                log.warning("skipped %s: %s", name, reason)
+                skipped.add(name, reason)
+            return found
 
         builder = _builder(out, sample_rate, list(by_name), generate)
         options = {} if beam is None else {"beam_options": beam}
@@ -90,14 +103,11 @@ def prepare(
             raise
         except Exception as error:  # TFDS's and Beam's, and the disk's
             for split, utterances in by_name.items():  # nothing may be left of one
-                _check_lost(split, work.skipped(split), len(utterances), most_skipped)
+                _check_lost(split, lost_by_workers(split), len(utterances), most_skipped)
             raise PipelineError(f"{out}: cannot be written ({_last_line(error)})") from error
-        by_workers = {split: work.skipped(split) for split in by_name}
+        by_workers = {split: lost_by_workers(split) for split in by_name}
     found = []
     for split, utterances in by_name.items():
-        for name, reason in by_workers[split]:
-            log.warning("skipped %s: %s", name, reason)
-            skipped.add(name, reason)
         file = Path(builder.data_dir) / f"index-{split}.jsonl"
         if not file.exists():
             write_index(file, index_of(builder.as_data_source(split), "audio", "text", "speaker"))
@@ -109,6 +119,18 @@ def prepare(
             raise
         found.append(Prepared(split, len(samples), sum(samples) / sample_rate / 3600))
     return found, skipped
+
+
+def is_whole(out: Path) -> bool:
+    """Whether a set was prepared there."""
+    return any(out.glob(f"{_NAME}/*/dataset_info.json"))
+
+
+def is_free(out: Path) -> bool:
+    """Whether a set may be begun there: nothing is, or what an earlier one left that came to nothing."""
+    if (out / _NOTE).exists():
+        return not is_whole(out)
+    return not out.exists() or (out.is_dir() and all(file.name == SKIPPED for file in out.iterdir()))
 
 
 def _check_lost(split: str, lost: Skipped, of: int, most_skipped: float, missing: int = 0) -> None:
@@ -140,16 +162,16 @@ def _first_object(manifest: Path) -> dict:
 
 def _check_same(out: Path, splits: dict[str, Sequence[Utterance]], sample_rate: int) -> None:
     """Notes what is prepared in `out`. Raises: InputError: something else was, or `out` is in use otherwise."""
-    note = out / "source.json"
+    note = out / _NOTE
     counts = {split: len(utterances) for split, utterances in splits.items()}
     now = {"sample_rate": sample_rate, "utterances": counts, "contents": _digest(splits)}
     if note.exists():
         before = json.loads(note.read_text(encoding="utf-8"))
-        if before != now and any(out.glob(f"{_NAME}/*/dataset_info.json")):
+        if before != now and is_whole(out):
             raise InputError(
                 f"{out} holds another set ({before}, wanted {now}): choose another folder, or delete that one"
             )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+    elif not is_free(out):
         raise InputError(f"{out}: a new folder wanted, found something else")
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -219,8 +241,8 @@ def _examples(
         try:
             yield example(number, utterance)
         except UnreadableError as error:
-            lost.add(utterance.name, str(error))
-            log.warning("skipped %s: %s", utterance.name, error)
+            lost.add(utterance.name, reason := reason_of(utterance, error))
+            log.warning("skipped %s: %s", utterance.name, reason)
             _check_lost(split, lost, len(utterances), most_skipped)
 
 

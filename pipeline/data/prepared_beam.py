@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.prepared_examples import example
-from pipeline.data.utterances import Skipped, Utterance
+from pipeline.data.utterances import Skipped, Utterance, reason_of
 from pipeline.errors import UnreadableError
 
 _IN_A_FILE = 100
@@ -68,7 +68,7 @@ def _examples_of(file: str) -> Iterator[tuple[str, dict]]:
         try:
             yield example(number, utterance)
         except UnreadableError as error:
-            lost.append((utterance.name, str(error)))
+            lost.append((utterance.name, reason_of(utterance, error)))
     if lost:
         handle, beside = tempfile.mkstemp(dir=Path(file).parent)
         with os.fdopen(handle, "wb") as report:

@@ -21,12 +21,36 @@ from pipeline.text import Units
 log = logging.getLogger(__name__)
 
 
+_CALLED = {"train": "training", "valid": "validation", "test": "test"}
+
+
 @dataclass(frozen=True)
 class Splits:
+    """What a training takes.
+
+    Attributes:
+        units: of the labels.
+        train, valid: batches.
+        skipped: what was left out so far, of all splits; `lost`: of each.
+        totals: utterances of each split, those that are left out included; None if each epoch has others.
+    """
+
     units: Units
     train: Batches
     valid: Batches
     skipped: Skipped
+    lost: dict[str, Skipped]
+    totals: dict[str, int | None]
+
+    def told(self) -> str:
+        """What was left out so far, each utterance once; such as: skipped 5 of 38 training utterances, 1 of 6 test
+        utterances."""
+        parts = []
+        for split, each in self.lost.items():
+            if len(each):
+                of = "" if self.totals[split] is None else f" of {self.totals[split]}"
+                parts.append(f"{len(each)}{of} {_CALLED[split]} utterances")
+        return f"skipped {', '.join(parts) or 'nothing'}"
 
 
 def load_splits(
@@ -44,11 +68,12 @@ def load_splits(
         InputError: a source cannot be read, a speaker is in two splits, nothing can be learnt from, or more of a split
             is left out than `data.most_skipped` allows.
     """
-    named = {"train": settings.data.train, "valid": settings.data.valid, "test": settings.data.test}
+    named = {split: getattr(settings.data, split) for split in _CALLED}
     skipped = Skipped() if skipped is None else skipped
     lost = {split: Skipped(within=skipped) for split in named if named[split]}
     read = {split: sources.read(named[split], settings, split, lost[split]) for split in lost}
-    check_speakers({split: of_epoch(0) for split, of_epoch in read.items()}, settings.data.allow_shared_speakers)
+    firsts = {split: of_epoch(0) for split, of_epoch in read.items()}
+    check_speakers(firsts, settings.data.allow_shared_speakers)
     if units is None:
         normalize = normalizer(settings)
         units = (
@@ -58,21 +83,25 @@ def load_splits(
         )
     batches = {}
     bad_lines = {split: len(each) for split, each in lost.items()}
-    totals = {split: bad_lines[split] + len(read[split](0)) for split in lost}
+    totals = {split: bad_lines[split] + len(firsts[split]) for split in lost}
+    same = {split: read[split](0) is firsts[split] for split in lost}  # and so in each epoch
+    del firsts  # those of one epoch only need not stay in memory
     left_out = dict(bad_lines)  # as often as an epoch has each
     for split in ("train", "valid"):
         examples = _Learnable(read[split], settings, units, lost[split], f"data.{split}")
-        batches[split] = Batches(examples, settings, skipped, split == "train", few_shapes, split)
+        batches[split] = Batches(examples, settings, lost[split], split == "train", few_shapes, split)
         found = examples(0)
         left_out[split] = totals[split] - len(found)
         minutes = found.samples.sum() / settings.features.lengths_per_second / 60
         log.info("%s: %d utterances, %.1f minutes", split, len(found), minutes)
+    known = {split: total if same[split] else None for split, total in totals.items()}
+    splits = Splits(units, batches["train"], batches["valid"], skipped, lost, known)
     if len(skipped):
-        log.warning(skipped.summary(sum(totals.values()), sum(left_out.values())))
+        log.warning("%s: %s", splits.told(), skipped.first)
     for split, each in lost.items():
         if len(each):
             too_many_skipped(each, totals[split], settings.data.most_skipped, f"data.{split}", left_out[split])
-    return Splits(units, batches["train"], batches["valid"], skipped)
+    return splits
 
 
 class _Learnable:

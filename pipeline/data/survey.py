@@ -14,7 +14,7 @@ import soundfile
 from pipeline import text
 from pipeline.config import Config
 from pipeline.data import sources
-from pipeline.data.utterances import Skipped, Utterance, normalizer, unlearnable
+from pipeline.data.utterances import Skipped, Utterance, normalizer, reason_of, unlearnable
 from pipeline.errors import InputError, UnreadableError
 
 MOST = 5000
@@ -247,7 +247,7 @@ def _listen(utterance: Utterance, settings: Config) -> tuple[Sound | None, str |
         file_rate = _file_rate(utterance.name)
         return measure(samples, settings.features.sample_rate), None, file_rate
     except (InputError, OSError, soundfile.SoundFileError) as error:
-        return None, str(error).removeprefix(f"{utterance.name}: "), file_rate
+        return None, reason_of(utterance, error), file_rate
 
 
 def _file_rate(name: str) -> int | None:

@@ -99,7 +99,7 @@ def _of_one(row: Row, settings: Config) -> Iterator[Finding]:
     """What an utterance alone shows."""
     if row.unreadable:
         yield _of(row, "unreadable", row.unreadable)
-    if not row.text:
+    elif not row.text:  # of a bad line there is none in any case
         yield _of(row, "empty transcript", "no text" if not row.transcript else f"{row.transcript!r} normalizes to ''")
     if row.outside:
         yield _of(row, "outside the units", row.outside)

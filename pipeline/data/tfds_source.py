@@ -42,7 +42,8 @@ def read_tfds(
             a look at all of its audio; default: nowhere.
 
     Raises:
-        InputError: no such set, split or feature, or its archive is neither in `manual_dir` nor can be downloaded.
+        InputError: no such set, split or feature, nothing in a part of the split, or the set's archive is neither in
+            `manual_dir` nor can be downloaded.
     """
     import tensorflow_datasets as tfds
 
@@ -50,7 +51,10 @@ def read_tfds(
     builder = _opened(source, folder) if source.path else _prepared(source, folder)
     told = builder.info.name
     try:
+        _check_not_empty(builder, source.split)
         examples = _examples(builder, source.split)
+    except InputError:
+        raise
     except Exception as error:  # TFDS raises whatever its dozens of builders do
         raise InputError(f"TFDS {told} ({source.split}): {_first_line(error)}") from error
     features = builder.info.features
@@ -162,6 +166,13 @@ def _prepared(source: TfdsSource, folder: Path) -> Any:
             no_network = problem and isinstance(error, requests.ConnectionError)
             raise InputError(f"TFDS {source.name}: {problem if no_network else _first_line(error)}") from error
     return builder
+
+
+def _check_not_empty(builder: Any, split: str) -> None:
+    """Raises: InputError: a part of the split has no examples; TFDS counts less than none from 500 to 100."""
+    for part in map(str.strip, split.split("+")):
+        if builder.info.splits[part].num_examples <= 0:
+            raise InputError(f"TFDS {builder.info.name} ({split}): examples wanted, {part} holds none")
 
 
 def _examples(builder: Any, split: str) -> Any:

@@ -1,5 +1,6 @@
 """An utterance, and which of a source's utterances can be learnt from."""
 
+import contextlib
 import functools
 import hashlib
 import itertools
@@ -42,6 +43,11 @@ class Utterance:
     def key(self) -> Hashable:
         """What tells it from others, and is the same in each epoch that has it."""
         return self
+
+
+def reason_of(utterance: Utterance, error: Exception) -> str:
+    """Why it cannot be read, without its name, which is told beside."""
+    return str(error).removeprefix(f"{utterance.name}: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,12 @@ class Skipped:
         """Names and reasons."""
         return iter(self._found.values())
 
+    @property
+    def first(self) -> str:
+        """Such as: a.wav (no labels); b.wav (longer than 30 s)."""
+        told = "; ".join(f"{name} ({reason})" for name, reason in itertools.islice(self, 3))
+        return f"{told}{'; ...' if len(self) > 3 else ''}"
+
     def summary(self, of: int, count: int | None = None) -> str:
         """Such as: skipped 2 of 371 utterances: a.wav (no labels); b.wav (longer than 30 s).
 
@@ -113,9 +125,20 @@ class Skipped:
             of: utterances in all, those that are left out included.
             count: how many are left out, if some of them are among all more than once.
         """
-        first = "; ".join(f"{name} ({reason})" for name, reason in itertools.islice(self, 3))
         count = len(self) if count is None else count
-        return f"skipped {count} of {of} utterances: {first}{'; ...' if len(self) > 3 else ''}"
+        return f"skipped {count} of {of} utterances: {self.first}"
+
+    @contextlib.contextmanager
+    def listed_in(self, path: Path | None) -> Iterator[None]:
+        """Saved there if what is done meanwhile ends for bad input, which then says so; None: nowhere."""
+        try:
+            yield
+        except InputError as error:
+            if path is None or not len(self):
+                raise
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.save(path)
+            raise InputError(f"{error}; all that were skipped are in {path}") from error
 
     def save(self, path: Path) -> None:
         lines = [json.dumps({"audio": name, "reason": reason}) for name, reason in self]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.data.utterances import Skipped, Utterance
+from pipeline.data.utterances import Skipped, Utterance, reason_of
 from pipeline.decoding.transcript import Transcript
 from pipeline.errors import InputError, UnreadableError
 from pipeline.evaluation.calibration import Judged, judge
@@ -63,7 +63,7 @@ def evaluate(
         try:
             audio = utterance.load()
         except UnreadableError as error:
-            skipped.add(utterance.name, str(error).removeprefix(f"{utterance.name}: "))
+            skipped.add(utterance.name, reason_of(utterance, error))
             continue
         if not heard:
             transcribe(audio)  # the first call also prepares the model

@@ -14,7 +14,7 @@ from pipeline.config import Config, Features
 from pipeline.data.batches import Batches
 from pipeline.data.splits import load_splits
 from pipeline.data.utterances import Skipped
-from pipeline.errors import InputError, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.inspection.tensorboard import TensorBoardLog
 from pipeline.models.acoustic import AcousticModel
 from pipeline.models.recurrent import cell_named
@@ -63,13 +63,8 @@ def train(
     keras.utils.set_random_seed(settings.seed)
     make_deterministic()
     skipped = Skipped()
-    try:
+    with skipped.listed_in(run.skipped):
         splits = load_splits(settings, Units.load(run.units) if run.last.exists() else None, is_jax(), skipped)
-    except InputError as error:
-        if not len(skipped):
-            raise
-        skipped.save(run.skipped)
-        raise InputError(f"{error}; all that were skipped are in {run.skipped}") from error
     splits.skipped.save(run.skipped)
     splits.units.save(run.units)
 
@@ -108,7 +103,9 @@ def train(
             )
         finally:
             board.close()
-        splits.skipped.save(run.skipped)  # some turn out to be unusable only when they are read
+            splits.skipped.save(run.skipped)  # some turn out to be unusable only when they are read
+    if len(splits.skipped):
+        log.warning("%s, listed in %s", splits.told(), run.skipped)
     return keeper.metrics
 
 

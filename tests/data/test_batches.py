@@ -127,6 +127,7 @@ def test_a_bad_file_is_skipped_named_and_counted_once(spoilt, caplog):
     ((name, reason),) = spoilt.skipped
     assert name.endswith("train-3.wav") and "not audio that can be read" in reason
     assert [record.message for record in caplog.records] == [f"skipped {name}: {reason}"]
+    assert spoilt.told() == "skipped 1 of 24 training utterances"
 
 
 def test_a_batch_of_bad_files_only_is_left_out(tmp_path):
@@ -172,7 +173,7 @@ def test_epochs_of_other_utterances_do_not_add_up_to_too_many(tmp_path):
     splits = load_splits(load_config(path, [quarter, "data.most_skipped=0.5"]))
     for epoch in range(16):
         list(splits.train.of_epoch(epoch))
-    assert len(splits.skipped) == 4
+    assert len(splits.skipped) == 4 and splits.told() == "skipped 4 training utterances"
 
 
 def test_joined_strings_that_cannot_be_learnt_from_count_once_however_often_their_epoch_is_looked_at(tmp_path):

@@ -234,7 +234,11 @@ def test_texts_lie_beside_audio_in_the_folders_of_speakers(tmp_path, caplog):
         Entry(f"{folder}/ann/a.wav", "good morning", "ann"),
         Entry(f"{folder}/ann/more/b.flac", "evening", "more"),
     ]
-    assert "1 audio files without a text" in caplog.text
+    assert caplog.messages == [f"{folder}: an audio file without a text is left out: z.wav"]
+    for name in ("ann/w.wav", "x.wav", "y.wav"):
+        audio(folder / name)
+    read_corpus(folder)
+    assert caplog.messages[1] == f"{folder}: 4 audio files without a text are left out: x.wav, y.wav, z.wav, ..."
 
 
 @settings(max_examples=50)

@@ -113,6 +113,7 @@ def test_csv_after_a_bad_row_goes_on_in_the_next_line(tmp_path):
     assert texts == ["two", "three\nlines\nof it", "five"]
     assert list(skipped) == ["t.csv:2", "t.csv:7", "t.csv:8", "t.csv:9"]
     assert "found one that is none" in skipped["t.csv:2"] and "not UTF-8" in skipped["t.csv:8"]
+    assert skipped["t.csv:7"].startswith("a quote that is closed wanted, found it open as far as line 8 (")
 
 
 def test_rows_of_other_splits_are_not_counted(tmp_path):

@@ -1,6 +1,7 @@
 import dataclasses
 import functools
 import json
+import re
 import sys
 import types
 
@@ -65,6 +66,12 @@ def test_splits_and_parts_of_them_can_be_asked_for(ready):
     assert [u.samples for u in read(ready, rate=16000)] == [2 * u.samples for u in read(ready)]
     with pytest.raises(InputError, match="nowhere"):
         read(ready, "nowhere")
+
+
+@pytest.mark.parametrize("split", ["train[5:1]", "train[2:0]", "train[0:0]", "dev_clean + train[5:1]"])
+def test_a_split_that_ends_before_it_begins_holds_no_examples(ready, split):
+    with pytest.raises(InputError, match=rf"TFDS speech \({re.escape(split)}\): examples wanted, train.* holds none"):
+        read(ready, split)
 
 
 def test_the_same_utterances_give_the_same_content_after_an_interruption(ready, tmp_path):

@@ -78,6 +78,7 @@ def test_a_file_that_cannot_be_opened_does_not_hold_up_the_others(tmp_path):
         ('"text"', "a JSON object wanted"),
         ("{}", "'audio_filepath' with a string wanted, found None"),
         ('{"audio_filepath": "a.wav"}', "'text' with a string wanted, found None"),
+        ('{"audio_filepath": "a", "text": "", "speaker": ["ann"]}', "'speaker' with a string or a number wanted"),
         ('{"audio_filepath": "a.wav", "text": "a", "duration": -1}', "'duration' in seconds wanted, found -1"),
         ('{"audio_filepath": "a.wav", "text": "a", "duration": true}', "'duration' in seconds wanted, found True"),
         ('{"audio_filepath": "a.wav", "text": "a", "duration": Infinity}', "'duration' in seconds wanted, found inf"),
@@ -86,7 +87,7 @@ def test_a_file_that_cannot_be_opened_does_not_hold_up_the_others(tmp_path):
         (r'{"audio_filepath": "a.wav", "text": "a\ud800b"}', "'text' with characters wanted"),
         (r'{"audio_filepath": "a\u0000.wav", "text": "a"}', "'audio_filepath' with characters wanted"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_a_bad_line_is_named_by_file_and_number(tmp_path, line, message):
     path = tmp_path / "m.jsonl"

@@ -115,7 +115,8 @@ def test_a_missing_file_is_a_finding(clean):
 
 def test_a_bad_line_is_a_finding(clean):
     clean.lines["train"].insert(3, "[]\n")
-    (finding,) = (each for each in clean.findings() if each.problem == "unreadable")
+    (finding,) = clean.findings()  # and no empty transcript
+    assert finding.problem == "unreadable"
     assert finding.name.endswith("train.jsonl:4") and "a JSON object wanted" in finding.found
 
 

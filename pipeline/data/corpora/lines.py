@@ -99,7 +99,9 @@ def read_rows(path: Path, delimiter: str, bad: BadLines, quoted: bool = True) ->
         except StopIteration:
             return
         except _BadLine as error:
-            problem = str(error)
+            problem, last = str(error), lines.taken[-1].number
+            if len(lines.taken) > 1:  # only within quotes a row has several
+                problem = f"a quote that is closed wanted, found it open as far as line {last} ({problem})"
         except csv.Error as error:
             problem = f"a table's row wanted, found one that is none ({error})"
         number = lines.taken[0].number

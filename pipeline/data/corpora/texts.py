@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 LAYOUT = "audio files, each with a .txt or .lab file of the same name beside it"
 
 _TEXT_ENDINGS = (".txt", ".lab")
+_NAMED = 3
+"""Of the audio files without a text, in a message."""
 
 
 def fits(path: Path) -> bool:
@@ -32,12 +34,12 @@ def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
         InputError: no audio file has a text, or a split is wanted.
     """
     splits.refuse(split, path, "texts")
-    entries, without = [], 0
+    entries, without = [], []
     for folder, name, text in _audio(path):
-        if text is None:
-            without += 1
-            continue
         file = os.path.join(folder, name)
+        if text is None:
+            without.append(file)
+            continue
         try:
             words = " ".join("".join(line for _, line in good_lines(Path(folder, text), "a text", BadLines())).split())
         except InputError as error:
@@ -45,9 +47,13 @@ def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
             continue
         entries.append(Entry(file, words, os.path.basename(folder) if Path(folder) != path else None))
     if not entries and not len(bad):
-        raise InputError(f"{path}: {LAYOUT} wanted, found {without} audio files without")
+        raise InputError(f"{path}: {LAYOUT} wanted, found {len(without)} audio files without")
     if without:
-        log.warning("%s: %d audio files without a text are left out", path, without)
+        many = (
+            f"{len(without)} audio files without a text are" if len(without) > 1 else "an audio file without a text is"
+        )
+        first = ", ".join(os.path.relpath(file, path) for file in without[:_NAMED])
+        log.warning("%s: %s left out: %s%s", path, many, first, ", ..." if len(without) > _NAMED else "")
     return entries
 
 
