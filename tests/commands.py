@@ -1,6 +1,7 @@
 """Command lines: run as a user runs them, or in the tests' own process, which saves the seconds of another."""
 
 import importlib
+import logging
 import os
 import subprocess
 import sys
@@ -23,6 +24,8 @@ def run_here(monkeypatch, capsys, folder, script, *arguments) -> subprocess.Comp
     module = importlib.import_module(script.removesuffix(".py"))
     line = [script, *map(str, arguments)]
     code = 0
+    log = logging.getLogger()
+    handlers, level = log.handlers[:], log.level
     with monkeypatch.context() as patch, mock.patch.dict(os.environ):
         patch.chdir(folder)
         patch.setattr("sys.argv", line)
@@ -30,4 +33,7 @@ def run_here(monkeypatch, capsys, folder, script, *arguments) -> subprocess.Comp
             command.run(module.main, module.arguments)
         except SystemExit as end:
             code = end.code
+        finally:
+            log.handlers[:] = handlers
+            log.setLevel(level)
     return subprocess.CompletedProcess(line, code, *capsys.readouterr())

@@ -174,7 +174,7 @@ def test_it_runs_where_tensorflow_is_not_installed(exported, tmp_path):
 
 def test_what_measuring_needs_is_named_where_it_is_not_installed(exported, tmp_path):
     done = without_tensorflow("evaluate.py", exported, tmp_path, "a.jsonl")
-    wanted = "error: jiwer wanted, to measure with; pip install -r requirements.txt"
+    wanted = "error: pydantic wanted, to measure with; pip install -r requirements.txt"
     assert (done.returncode, done.stderr.splitlines()) == (1, [wanted])
 
 
