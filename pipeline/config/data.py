@@ -1,5 +1,6 @@
 """The sections about speech: where it comes from, how it is changed, how it becomes batches."""
 
+import abc
 import re
 from pathlib import PurePath
 from typing import Annotated, Literal
@@ -132,9 +133,9 @@ class _Source(Section):
     augment: Augment | None = Field(None, description="This source's own augmentation; default: the general one.")
 
     @property
+    @abc.abstractmethod
     def summary(self) -> str:
         """What speech it is, in a few words, for a model's card."""
-        raise NotImplementedError
 
 
 class ManifestSource(_Source):
