@@ -32,7 +32,7 @@ def main(arguments) -> None:
         beam = _beam_options(arguments)
         rate, most = settings.features.sample_rate, skipping.most_skipped(arguments, settings)
         with command.progress_bar(sum(map(len, splits.values())), "utterance") as bar:
-            prepared, _ = prepare(splits, out, rate, most, beam, arguments.shards, bar.update, skipped)
+            prepared = prepare(splits, out, rate, most, beam, arguments.shards, bar.update, skipped)
     totals = {split: len(splits[split]) + len(bad[split]) for split in splits}
     for split, total in zip(prepared, totals.values(), strict=True):
         lost = total - split.utterances

@@ -47,8 +47,8 @@ def prepare(
     beam: Any | None = None,
     shards: int | None = None,
     tell: Callable[[], None] = lambda: None,
-    within: Skipped | None = None,
-) -> tuple[list[Prepared], Skipped]:
+    skipped: Skipped | None = None,
+) -> list[Prepared]:
     """Writes a set that `{kind: tfds, path: OUT}` reads; a set that is whole already stays as it is.
 
     An example is {"audio": int16 [samples], "text", "speaker", "id": string}. The same utterances give the same
@@ -62,10 +62,10 @@ def prepare(
         beam: options of a Beam pipeline; default: this process does the work.
         shards: files a split; default: as TFDS thinks fit.
         tell: called after each utterance that this process has read.
-        within: where what could not be read is written down as well, also if that is too much.
+        skipped: where what cannot be read is written down, also if that is too much.
 
     Returns:
-        What each split holds, and what could not be read.
+        What each split holds.
 
     Raises:
         InputError: too much cannot be read, or `out` holds another set.
@@ -78,7 +78,7 @@ def prepare(
     _check_same(out, {names[split]: utterances for split, utterances in splits.items()}, sample_rate)
     for left in out.glob(f"{_NAME}/*incomplete*"):
         shutil.rmtree(left, ignore_errors=True)
-    skipped = Skipped(within)
+    skipped = Skipped() if skipped is None else skipped
     by_name = {names[split]: utterances for split, utterances in splits.items()}
     with BeamWork(out / "beam") as work:
 
@@ -118,7 +118,7 @@ def prepare(
             shutil.rmtree(builder.data_dir)
             raise
         found.append(Prepared(split, len(samples), sum(samples) / sample_rate / 3600))
-    return found, skipped
+    return found
 
 
 def is_whole(out: Path) -> bool:

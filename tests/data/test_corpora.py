@@ -243,7 +243,11 @@ def test_texts_lie_beside_audio_in_the_folders_of_speakers(tmp_path, caplog):
 
 @settings(max_examples=50)
 @given(
-    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20), min_size=1, max_size=5),
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20).filter(str.strip),
+        min_size=1,
+        max_size=5,
+    ),
     st.sampled_from([(",", ".csv"), ("\t", ".tsv"), (";", ".csv"), ("|", ".csv")]),
 )
 def test_any_text_comes_out_of_a_table_as_it_went_in(tmp_path_factory, texts, kind):

@@ -44,16 +44,33 @@ def test_common_voice(tmp_path):
 
 def test_librispeech(tmp_path):
     folder = librispeech(tmp_path)
-    raw(folder / "dev-clean" / "84" / "7" / "84-7.trans.txt", "84-7-0001", f"84-7-0002 {LATIN}", "84-7-0000 GO")
+    raw(
+        folder / "dev-clean" / "84" / "7" / "84-7.trans.txt",
+        "84-7-0001",
+        f"84-7-0002 {LATIN}",
+        "84-7-0000 GO",
+        "84-7-0000 ON",
+    )
     texts, skipped = read(folder, split="dev-clean")
-    assert texts == ["GO"] and list(skipped) == ["84-7.trans.txt:1", "84-7.trans.txt:2"]
+    assert texts == ["GO"] and list(skipped) == [f"84-7.trans.txt:{number}" for number in (1, 2, 4)]
+    assert skipped["84-7.trans.txt:4"] == "each once wanted, found '84-7-0000' again"
 
 
 def test_ljspeech(tmp_path):
     folder = ljspeech(tmp_path)
-    raw(folder / "metadata.csv", f"a|{LATIN}", "LJ001-0001|One|one", "b")
+    raw(folder / "metadata.csv", f"a|{LATIN}", "LJ001-0001|One|one", "b", "LJ001-0001|Two|two", "c| |")
     texts, skipped = read(folder)
-    assert texts == ["one"] and list(skipped) == ["metadata.csv:1", "metadata.csv:3"]
+    assert texts == ["one"] and list(skipped) == [f"metadata.csv:{number}" for number in (1, 3, 4, 5)]
+    assert skipped["metadata.csv:5"] == "a text of 'c' wanted, found none"
+
+
+def test_a_cell_without_a_text_is_no_silence(tmp_path):
+    path = table(tmp_path, "path,text", "a.wav,one", "b.wav,", "c.wav,two")
+    assert read(path) == (["one", "two"], {f"{path.name}:3": "a text wanted in column 'text', found none"})
+    folder = common_voice(tmp_path / "cv")
+    raw(folder / "train.tsv", COMMON_VOICE, "ann\ta.mp3\t1\t \ten", "ann\tb.mp3\t2\tTwo\ten")
+    texts, skipped = read(folder)
+    assert texts == ["Two"] and skipped == {"train.tsv:2": "a text wanted in column 'sentence', found none"}
 
 
 def test_texts(tmp_path):

@@ -13,7 +13,7 @@ from pipeline.config import TfdsSource
 from pipeline.data import prepared_beam
 from pipeline.data.prepared import prepare
 from pipeline.data.tfds_source import read_tfds
-from pipeline.data.utterances import Utterance
+from pipeline.data.utterances import Skipped, Utterance
 from pipeline.errors import InputError
 
 pytest.importorskip("tensorflow_datasets")
@@ -81,7 +81,8 @@ def test_the_same_utterances_give_the_same_content_after_an_interruption(ready, 
     broken = [*utterances()[:4], dataclasses.replace(utterances()[4], load=interrupted), utterances()[5]]
     with pytest.raises(KeyboardInterrupt):
         prepare({"train": broken}, tmp_path / "set", RATE, 0.2)
-    (found,), skipped = prepare({"train": utterances()}, tmp_path / "set", RATE, 0.2)
+    skipped = Skipped()
+    (found,) = prepare({"train": utterances()}, tmp_path / "set", RATE, 0.2, skipped=skipped)
     assert (found.split, found.utterances, len(skipped)) == ("train", 6, 0)
     one, other = ([(u.transcript, u.load().tobytes()) for u in read(path)] for path in (ready, tmp_path / "set"))
     assert sorted(one) == sorted(other)
@@ -92,7 +93,8 @@ def test_the_same_utterances_give_the_same_content_after_an_interruption(ready, 
 
 def test_an_unreadable_utterance_is_skipped_and_named(tmp_path, caplog):
     spoilt = [*utterances(9), dataclasses.replace(utterances()[0], name="x.wav", load=missing)]
-    (found,), skipped = prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2)
+    skipped = Skipped()
+    (found,) = prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2, skipped=skipped)
     assert found.utterances == 9 and list(dict(skipped)) == ["x.wav"]
     assert len(read(tmp_path / "set")) == 9
 
@@ -109,7 +111,8 @@ def test_each_split_has_its_own_share_of_unreadable_ones(tmp_path):
     one_bad = {
         split: [dataclasses.replace(u, load=missing) for u in utterances()[:1]] + utterances()[1:] for split in "ab"
     }
-    found, skipped = prepare(one_bad, tmp_path / "set", RATE, 0.2)
+    skipped = Skipped()
+    found = prepare(one_bad, tmp_path / "set", RATE, 0.2, skipped=skipped)
     assert [each.utterances for each in found] == [5, 5] and len(skipped) == 2  # of one name
 
 
@@ -123,7 +126,7 @@ def test_other_texts_are_another_set_but_what_came_to_nothing_is_none(ready, tmp
     spoilt = [dataclasses.replace(u, load=missing) for u in utterances()]
     with pytest.raises(InputError, match="skipped"):
         prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2)
-    assert prepare({"train": utterances(3)}, tmp_path / "set", RATE, 0.2)[0][0].utterances == 3
+    assert prepare({"train": utterances(3)}, tmp_path / "set", RATE, 0.2)[0].utterances == 3
 
 
 def test_another_sets_folder_is_refused(ready, tmp_path):
@@ -140,7 +143,7 @@ def beam():
 
 
 def test_beam_prepares_the_same(ready, tmp_path, beam):
-    (found, _), _ = prepare({"train": utterances(), "dev-clean": utterances(2)}, tmp_path / "set", RATE, 0.2, beam)
+    found, _ = prepare({"train": utterances(), "dev-clean": utterances(2)}, tmp_path / "set", RATE, 0.2, beam)
     assert found.utterances == 6
     index = [path / "speech/1.0.0/index-train.jsonl" for path in (ready, tmp_path / "set")]
     one, other = ([json.loads(line) for line in file.read_text().splitlines()] for file in index)
@@ -151,7 +154,8 @@ def test_beam_prepares_the_same(ready, tmp_path, beam):
 def test_beam_names_what_it_skips(tmp_path, beam, caplog, monkeypatch):
     monkeypatch.setattr(prepared_beam, "_IN_A_FILE", 4)
     spoilt = [dataclasses.replace(u, load=missing) if n in (1, 9) else u for n, u in enumerate(utterances(12))]
-    (found,), skipped = prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2, beam)
+    skipped = Skipped()
+    (found,) = prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2, beam, skipped=skipped)
     assert found.utterances == 10
     assert list(skipped) == [("1.wav", "x.wav: no such file"), ("9.wav", "x.wav: no such file")]
     assert "skipped 9.wav: x.wav: no such file" in caplog.text

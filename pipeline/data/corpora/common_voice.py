@@ -74,6 +74,8 @@ def _table(path: Path, folder: Path, durations: dict[str, float | InputError], b
         try:
             if not row[clip]:
                 raise InputError("a clip's name wanted in column 'path', found none")
+            if not row[sentence].strip():
+                raise InputError("a text wanted in column 'sentence', found none")
             duration = known(durations, name)
         except InputError as error:
             bad.add(f"{path}:{number}", str(error))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pipeline.data.corpora import splits
 from pipeline.data.corpora.entry import Entry
-from pipeline.data.corpora.lines import Value, good_lines, known, read_lines, seconds
+from pipeline.data.corpora.lines import Value, again, good_lines, known, read_lines, seconds
 from pipeline.data.utterances import BadLines
 from pipeline.errors import InputError
 
@@ -57,7 +57,7 @@ def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
             continue
         try:
             if utterance in seen:
-                raise InputError(_again(utterance))
+                raise InputError(again(utterance))
             seen.add(utterance)
             entries.append(entry(utterance, text[0].rstrip() if text else ""))
         except InputError as error:
@@ -70,10 +70,6 @@ def _needed(values: dict[str, Value | InputError], key: str, wanted: str) -> Val
     if value is None:
         raise InputError(f"{wanted}, found none")
     return value
-
-
-def _again(key: str) -> str:
-    return f"each once wanted, found {key[:60]!r} again"
 
 
 def _table(path: Path, wanted: str, value: Callable[[str], Value] = str) -> dict[str, Value | InputError]:
@@ -98,7 +94,7 @@ def _table(path: Path, wanted: str, value: Callable[[str], Value] = str) -> dict
             if not rest:
                 raise InputError(f"{wanted} wanted, found {key[:60]!r}")
             if key in values:
-                raise InputError(_again(key))
+                raise InputError(again(key))
             values[key] = value(rest[0].rstrip())
         except InputError as error:
             values[key] = InputError(f"{path}:{number}: {error}")

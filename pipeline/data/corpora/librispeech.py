@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.data.corpora import splits
 from pipeline.data.corpora.entry import Entry
 from pipeline.data.corpora.files import by_stem, subfolders
-from pipeline.data.corpora.lines import good_lines
+from pipeline.data.corpora.lines import again, good_lines
 from pipeline.data.utterances import BadLines
 from pipeline.errors import InputError
 
@@ -52,13 +52,16 @@ def _chapter(transcripts: Path, bad: BadLines) -> list[Entry]:
     folder = transcripts.parent
     files = by_stem(folder)
     prefix, speaker = f"{folder}/", folder.parent.name
-    entries = []
+    entries, seen = [], set()
     for number, line in good_lines(transcripts, "transcripts", bad):
         if not line.strip():
             continue
         utterance, _, text = line.strip().partition(" ")
-        if text:
-            entries.append(Entry(prefix + files.get(utterance, f"{utterance}.flac"), text.strip(), speaker))
-        else:
+        if not text:
             bad.add(f"{transcripts}:{number}", f"an utterance's name and text wanted, found {utterance[:60]!r}")
+        elif utterance in seen:
+            bad.add(f"{transcripts}:{number}", again(utterance))
+        else:
+            seen.add(utterance)
+            entries.append(Entry(prefix + files.get(utterance, f"{utterance}.flac"), text.strip(), speaker))
     return entries

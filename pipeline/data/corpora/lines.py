@@ -141,6 +141,11 @@ class _Again:
         self._again.extendleft(reversed(self.taken[1:]))
 
 
+def again(key: str) -> str:
+    """What is wrong with a line whose name an earlier one has."""
+    return f"each once wanted, found {key[:60]!r} again"
+
+
 def known(values: dict[str, Value | InputError], key: str) -> Value | None:
     """What another file tells of an utterance; None if nothing.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.data.corpora import splits, tables
 from pipeline.data.corpora.entry import Entry
 from pipeline.data.corpora.files import by_stem
-from pipeline.data.corpora.lines import good_lines
+from pipeline.data.corpora.lines import again, good_lines
 from pipeline.data.utterances import BadLines, Skipped
 
 LAYOUT = "metadata.csv with id|text|normalized text, wavs/"
@@ -33,7 +33,7 @@ def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
     wavs = path / "wavs"
     files = by_stem(wavs) if wavs.is_dir() else {}
     prefix, speaker = f"{wavs}/", path.resolve().name
-    entries = []
+    entries, seen = [], set()
     for number, line in good_lines(table, "lines of id|text|normalized text", bad):
         if not line.strip():
             continue
@@ -42,5 +42,11 @@ def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
             bad.add(f"{table}:{number}", f"id|text|normalized text wanted, found {line.strip()[:60]!r}")
             continue
         text = texts[-1].strip() or texts[0].strip()
-        entries.append(Entry(prefix + files.get(name, f"{name}.wav"), text, speaker))
+        if not text:
+            bad.add(f"{table}:{number}", f"a text of {name[:60]!r} wanted, found none")
+        elif name in seen:
+            bad.add(f"{table}:{number}", again(name))
+        else:
+            seen.add(name)
+            entries.append(Entry(prefix + files.get(name, f"{name}.wav"), text, speaker))
     return entries

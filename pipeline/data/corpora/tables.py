@@ -60,6 +60,8 @@ def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
         try:
             if not file:
                 raise InputError(f"an audio file wanted in column {header[audio]!r}, found none")
+            if not row[text].strip():
+                raise InputError(f"a text wanted in column {header[text]!r}, found none")
             entry = Entry(
                 file if os.path.isabs(file) else folder + file,
                 row[text],
