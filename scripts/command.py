@@ -3,10 +3,12 @@
 import argparse
 import contextlib
 import importlib.util
+import logging
 import os
 import shlex
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -93,6 +95,9 @@ def load_tensorflow(keras: bool = True) -> None:
         except ImportError as error:
             raise PipelineError(f"TensorFlow wanted ({error}); pip install -r requirements.txt") from error
         tf.config.list_logical_devices()
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3":
+        logging.getLogger("absl").setLevel(logging.ERROR)  # TensorFlow's and TFDS's of each file that they write
+        warnings.filterwarnings("ignore", module="pydub")  # which TFDS imports, and which looks for ffmpeg
 
 
 def line(script: str, *without: str) -> str:

@@ -14,7 +14,6 @@ def main(arguments) -> None:
     from pipeline.export.saved_model import export
 
     logging.basicConfig(format="%(message)s", stream=sys.stderr, force=True)
-    logging.getLogger("absl").setLevel(logging.ERROR)  # TensorFlow's notices of each file that it writes
     export(arguments.run, arguments.out, arguments.overrides, arguments.litert, arguments.onnx)
     size = sum(file.stat().st_size for file in Path(arguments.out).rglob("*") if file.is_file())
     print(f"{arguments.out}: exported, {size / 1e6:.1f} MB")

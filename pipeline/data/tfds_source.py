@@ -4,10 +4,11 @@ import contextlib
 import difflib
 import functools
 import hashlib
+import io
 import json
+import logging
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from pipeline.data.cache import Cache, NoCache
 from pipeline.data.tfds_archives import Archives, one_try
 from pipeline.data.utterances import Utterance
 from pipeline.errors import InputError
+
+log = logging.getLogger(__name__)
 
 SILENCE = "_silence_"
 """The label of recordings without words, in Speech Commands."""
@@ -160,7 +163,9 @@ def _prepared(source: TfdsSource, folder: Path) -> Any:
             builder = tfds.builder(source.name, data_dir=source.data_dir, file_format="array_record")
         try:
             config = tfds.download.DownloadConfig(**options)
-            with contextlib.redirect_stdout(sys.stderr), one_try() if problem else contextlib.nullcontext():
+            log.warning("TFDS %s: prepared once, in %s", source.name, builder.data_dir)
+            tried_once = one_try() if problem else contextlib.nullcontext()
+            with contextlib.redirect_stdout(io.StringIO()), tried_once:  # it tells sizes that it does not know
                 builder.download_and_prepare(download_dir=source.download_dir, download_config=config)
         except Exception as error:  # TFDS raises whatever its dozens of builders and the network do
             no_network = problem and isinstance(error, requests.ConnectionError)
