@@ -101,7 +101,9 @@ def _utterances(arguments, about, skipped) -> tuple[list, skipping.Skipping]:
         skips = skipping.Skipping(skipping.most_skipped(arguments), arguments.manifest, skipped)
         found = read_manifest(arguments.manifest, about.sample_rate, about.features, skips.skipped)
         return skips.start(found), skips
-    settings = load_config(arguments.manifest, [*arguments.overrides, *_input_of(about)])
+    settings = load_config(
+        arguments.manifest, [*arguments.overrides, *_input_of(about), *skipping.overrides(arguments)]
+    )
     if not settings.data.test:
         raise InputError(f"{arguments.manifest}: data.test with sources wanted, found none")
     skips = skipping.Skipping(skipping.most_skipped(arguments, settings), f"{arguments.manifest}: data.test", skipped)

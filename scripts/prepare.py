@@ -2,7 +2,7 @@
 
 SOURCE is a configuration (its train, valid and test), a manifest, a corpus as it was downloaded (LibriSpeech, LJSpeech,
 Common Voice, Kaldi, Speech Commands, CSV, texts beside audio), or tfds:NAME. In a configuration the set is then
-{kind: tfds, path: OUT, split: train}."""
+{kind: tfds, path: OUT, split: train}. A manifest is made of a corpus only."""
 
 import itertools
 import json
@@ -57,9 +57,14 @@ def _splits(arguments, skipped):
     from pipeline.config import load_config
     from pipeline.data import sources
     from pipeline.data.prepared import check_recordings
+    from pipeline.errors import InputError
 
     if Path(arguments.source).suffix in (".yaml", ".yml"):
-        settings = load_config(arguments.source, ["data.cache=none", *arguments.overrides])
+        if arguments.rate is not None:
+            raise InputError("--rate: not with a configuration, whose features.sample_rate it is")
+        settings = load_config(
+            arguments.source, ["data.cache=none", *arguments.overrides, *skipping.overrides(arguments)]
+        )
         named = {"train": settings.data.train, "valid": settings.data.valid, "test": settings.data.test}
     else:
         settings = _settings_of(arguments)
@@ -70,10 +75,20 @@ def _splits(arguments, skipped):
     for split, of in named.items():
         if of:
             skips = skipping.Skipping(skipping.most_skipped(arguments, settings), f"data.{split}", skipped)
-            utterances = sources.read(of, settings, split, skips.skipped)(0)
+            utterances = sources.read(_whole(of, split), settings, split, skips.skipped)(0)
             _name(skips.skipped)
             splits[split], bad[split] = skips.start(utterances), skips.skipped
     return settings, splits, bad
+
+
+def _whole(sources, split):
+    """Each of the sources once, whatever share of it an epoch has."""
+    for number, source in enumerate(sources):
+        if source.join is not None:
+            logging.getLogger().warning(
+                "data.%s.%d: the strings that `join` makes for the first epoch are kept, and no others", split, number
+            )
+    return [source.model_copy(update={"weight": 1.0}) for source in sources]
 
 
 def _name(skipped) -> None:
@@ -95,13 +110,22 @@ def _settings_of(arguments):
     for text in arguments.overrides:
         override(entry, text)
     values = {"name": "prepared", "data": {"train": [entry], "valid": [_UNREAD], "cache": "none"}}
-    values["features"] = {"sample_rate": arguments.rate, "n_fft": max(512, arguments.rate // 32)}
+    rate = 16000 if arguments.rate is None else arguments.rate
+    values["features"] = {"sample_rate": rate, "n_fft": max(512, rate // 32)}
     return config_of(values, source)
 
 
 def _write_manifest(arguments, out: Path) -> None:
     from pipeline.data.corpora import read_corpus, write_manifest
+    from pipeline.errors import InputError
 
+    options = {"--rate": arguments.rate, "--shards": arguments.shards, "--beam": arguments.beam}
+    given = [name for name, value in options.items() if value]
+    for found in [*arguments.overrides, *given, *(["--beam-options"] if arguments.beam_options else [])]:
+        raise InputError(f"{found}: a folder as OUT wanted with it, found a manifest, {out}")
+    source = arguments.source
+    if source.startswith("tfds:") or Path(source).suffix in (".yaml", ".yml", ".jsonl"):
+        raise InputError(f"{source}: a corpus as it was downloaded wanted to make a manifest of")
     skips = skipping.Skipping(skipping.most_skipped(arguments), arguments.source)
     entries = read_corpus(Path(arguments.source), arguments.format, arguments.split, skips.skipped)
     _name(skips.skipped)
@@ -139,7 +163,7 @@ arguments.add_argument("--format", metavar="NAME", help="of a corpus (default: w
 arguments.add_argument(
     "--split", metavar="NAME", help="of a corpus (default: everything, as train) or a set (train), as 'train[:5%%]'"
 )
-arguments.add_argument("--rate", type=int, default=16000, metavar="HERTZ", help="without a configuration: 16000")
+arguments.add_argument("--rate", type=int, metavar="HERTZ", help="without a configuration (default: 16000)")
 arguments.add_argument("--shards", type=int, metavar="N", help="files a split")
 arguments.add_argument("--beam", action="store_true", help="do the work by Apache Beam")
 arguments.add_argument(

@@ -27,6 +27,11 @@ def most_skipped(arguments: argparse.Namespace, settings=None) -> float:
     return asked
 
 
+def overrides(arguments: argparse.Namespace) -> list[str]:
+    """The option as a setting, for what a configuration's sources leave out themselves."""
+    return [] if arguments.most_skipped is None else [f"data.most_skipped={most_skipped(arguments)}"]
+
+
 class Skipping:
     """What is left out of some utterances.
 

@@ -32,6 +32,27 @@ def test_a_configurations_speech_becomes_a_set_that_trains_alike(tmp_path, run_h
     assert sorted(ready.units.symbols) == sorted(plain.units.symbols)
 
 
+def test_a_set_has_all_of_each_source_whatever_an_epoch_has(tmp_path, run_here):
+    path = tiny.write_config(tmp_path)
+    for weight in (0.25, 3):
+        out = tmp_path / f"ready-{weight}"
+        done = run_here(tmp_path, "prepare.py", path, out, f"data.train.0.weight={weight}")
+        assert "train, 24 utterances" in done.stdout, done.stderr
+    done = run_here(tmp_path, "prepare.py", path, tmp_path / "joined", "data.train.0.join={utterances: 5}")
+    assert "train, 5 utterances" in done.stdout
+    assert "data.train.0: the strings that `join` makes for the first epoch are kept" in done.stderr
+
+
+def test_the_share_that_may_be_bad_is_that_of_files_of_phrases_too(tmp_path, run_here):
+    (tmp_path / "phrases.txt").write_text("stop\n(go\n")
+    phrases = f"{{kind: synthesis, phrases_file: {tmp_path / 'phrases.txt'}, utterances: 2}}"
+    path = tiny.write_config(tmp_path)
+    for most, code in ((0.4, 2), (0.5, 0)):
+        options = ["--most-skipped", str(most), f"data.train=[{phrases}]", "data.valid.0.path=valid.jsonl"]
+        done = run_here(tmp_path, "prepare.py", path, tmp_path / f"ready-{most}", *options)
+        assert done.returncode == code, done.stderr
+
+
 def test_a_corpus_becomes_a_manifest(tmp_path, run_here):
     for word in ("yes", "no"):
         (tmp_path / "words" / word).mkdir(parents=True)
@@ -133,6 +154,10 @@ def test_more_unreadable_recordings_than_allowed_are_listed_but_not_in_others_fo
         ),
         (["features.yaml", "out"], "features.yaml: features.input = audio wanted, found features; there is nothing"),
         (["nowhere.yaml", "out"], "error: nowhere.yaml: a configuration file wanted"),
+        (["features.yaml", "out", "--rate", "8000"], "error: --rate: not with a configuration"),
+        (["corpus", "out.jsonl", "split=dev"], "error: split=dev: a folder as OUT wanted with it, found a manifest"),
+        (["corpus", "out.jsonl", "--rate", "8000"], "error: --rate: a folder as OUT wanted with it, found a manifest"),
+        (["tfds:spoken_digit", "out.jsonl"], "error: tfds:spoken_digit: a corpus as it was downloaded wanted to make"),
     ],
 )
 def test_a_source_that_is_none_is_one_line(tmp_path, run_here, arguments, message):

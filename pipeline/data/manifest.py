@@ -199,10 +199,10 @@ def _string(values: dict, key: str) -> str:
 
 
 def _speaker(values: dict) -> str | None:
-    """A number is a name as well."""
+    """A number is a name as well; an empty name is none."""
     value = values.get("speaker")
     if value is None or isinstance(value, str):
-        return value
+        return value or None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"'speaker' with a string or a number wanted, found {value!r}")
     return str(value)

@@ -68,11 +68,13 @@ def prepare(
         What each split holds.
 
     Raises:
-        InputError: too much cannot be read, or `out` holds another set.
+        InputError: too much cannot be read, `out` holds another set, or there would be shards with nothing in them.
         PipelineError: it cannot be written.
     """
     import tensorflow_datasets as tfds
 
+    if shards is not None and not 1 <= shards <= (fewest := min(map(len, splits.values()))):
+        raise InputError(f"shards: 1 to {fewest} wanted, as many as the smallest split has utterances, got {shards}")
     tfds.disable_progress_bar()
     names = {split: _split_name(split) for split in splits}
     _check_same(out, {names[split]: utterances for split, utterances in splits.items()}, sample_rate)

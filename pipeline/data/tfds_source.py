@@ -72,7 +72,9 @@ def read_tfds(
     found_rate = getattr(features[source.audio], "sample_rate", None) or (builder.info.metadata or {}).get(
         "sample_rate"
     )
-    found_rate = source.sample_rate or found_rate
+    if found_rate and source.sample_rate not in (None, found_rate):
+        raise InputError(f"TFDS {told}: sample_rate = {found_rate} wanted, as the set has it, got {source.sample_rate}")
+    found_rate = found_rate or source.sample_rate
     if found_rate is None:
         raise InputError(f"TFDS {told}: its feature {source.audio!r} tells no sample rate; sample_rate wanted")
     names = source.label_texts

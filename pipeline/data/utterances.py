@@ -295,9 +295,8 @@ def unlearnable(labels: tuple[int, ...], samples: int, settings: Config) -> str 
     frames, needed = settings.features.network_frames(samples), frames_needed(labels)
     if frames >= needed:
         return None
-    return (
-        f"{samples / settings.features.sample_rate:.2f} s give {frames} frames, its {len(labels)} labels need {needed}"
-    )
+    seconds = samples / settings.features.lengths_per_second
+    return f"{seconds:.2f} s give {frames} frames, its {len(labels)} labels need {needed}"
 
 
 def frames_needed(labels: tuple[int, ...]) -> int:

@@ -79,12 +79,18 @@ def write_json(path: Path, values: dict) -> None:
 
 
 def differences(old: dict, new: dict, prefix: str = "") -> dict[str, tuple]:
-    """{dotted key: (old value, new value)} where two nested mappings differ."""
+    """{dotted key: (old value, new value)} where two nested mappings differ, or lists of as many mappings."""
     found = {}
     for key in {**old, **new}:
         before, after = old.get(key), new.get(key)
+        if _mappings(before) and _mappings(after) and len(before) == len(after):
+            before, after = dict(enumerate(before)), dict(enumerate(after))
         if isinstance(before, dict) and isinstance(after, dict):
             found.update(differences(before, after, f"{prefix}{key}."))
         elif before != after:
-            found[prefix + key] = (before, after)
+            found[f"{prefix}{key}"] = (before, after)
     return found
+
+
+def _mappings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value)

@@ -147,6 +147,26 @@ def test_speech_commands_own_lists_go_before_the_hash(tmp_path):
     }
 
 
+def test_lists_may_hold_words_that_are_not_there_but_nothing_that_is_no_recording(tmp_path):
+    folder = commands(tmp_path)
+    text(folder / "validation_list.txt", "bird/a69b9b3e_nohash_0.wav", "cat/a69b9b3e_nohash_0.wav")
+    with pytest.raises(InputError, match=r"validation_list\.txt and testing_list\.txt wanted, found validation_list"):
+        read_corpus(folder)
+    text(folder / "testing_list.txt", "cat/f17be97f_nohash_1.wav", "")
+    assert len(read_corpus(folder, split="validation")) == len(read_corpus(folder, split="testing")) == 1
+    for line in (
+        "garbage",
+        "cat/f17be97f_nohash_9.wav",
+        "CAT/f17be97f_nohash_1.wav",
+        "cat\\f17be97f_nohash_1.wav",
+        "./cat/f17be97f_nohash_1.wav",
+        "cat/f17be97f_nohash_1.wav.bak",
+    ):
+        text(folder / "testing_list.txt", "dog/bb05582b_nohash_3.wav", line)
+        with pytest.raises(InputError, match=r"testing_list\.txt:2: a recording as WORD/FILE wanted, found '"):
+            read_corpus(folder, split="training")
+
+
 @pytest.mark.parametrize(
     ("speaker", "split"),
     [

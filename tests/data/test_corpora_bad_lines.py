@@ -76,9 +76,12 @@ def test_a_cell_without_a_text_is_no_silence(tmp_path):
 def test_texts(tmp_path):
     folder = paired(tmp_path)
     raw(folder / "c.txt", "a line that is right", LATIN)
+    audio(folder / "e.wav")
+    raw(folder / "e.txt", " ")
     texts, skipped = read(folder)
     assert texts == ["good morning", "evening"]
-    assert list(skipped) == ["c.wav"] and "c.txt:2: a text wanted, found bytes" in skipped["c.wav"]
+    assert list(skipped) == ["c.wav", "e.wav"] and "c.txt:2: a text wanted, found bytes" in skipped["c.wav"]
+    assert skipped["e.wav"].endswith("e.txt: a text wanted, found none")
 
 
 def test_kaldi_counts_an_utterance_once_in_whichever_file_its_bad_line_is(tmp_path):

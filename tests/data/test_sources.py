@@ -56,6 +56,12 @@ def test_audio_comes_at_the_models_rate(tmp_path):
     assert len(utterance.load()) == 4000 and utterance.load().dtype == np.float32
 
 
+def test_an_empty_speaker_is_none(tmp_path):
+    write(tmp_path / "a.wav")
+    (utterance,) = read_manifest(manifest(tmp_path, {"audio_filepath": "a.wav", "text": "Hi", "speaker": ""}), RATE)
+    assert utterance.speaker is None
+
+
 def test_a_duration_is_believed_until_the_file_is_read(tmp_path):
     path = manifest(tmp_path, {"audio_filepath": "missing.wav", "text": "a", "duration": 1.25})
     (utterance,) = read_manifest(path, RATE)

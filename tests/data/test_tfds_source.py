@@ -60,6 +60,7 @@ def test_spoken_digits_come_at_another_rate(digits, real_data):
         ({"speaker": "speaker_id"}, "no feature 'speaker_id'; there are"),
         ({"speaker_pattern": "^(nobody)"}, r"speaker_pattern '\^\(nobody\)' finds no speaker in"),
         ({"split": "nowhere"}, r"spoken_digit \(nowhere\)"),
+        ({"sample_rate": 16000}, "sample_rate = 8000 wanted, as the set has it, got 16000"),
     ],
 )
 def test_what_the_set_does_not_have_is_named(digits, real_data, options, message):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny
 
-from pipeline.config import load_config
+from pipeline.config import load_config, with_values
 from pipeline.errors import InputError, PipelineError
 from pipeline.training.run import Run
 from pipeline.training.trainer import train
@@ -104,6 +104,8 @@ def test_a_run_of_another_configuration_is_refused(whole):
     other = settings.model_copy(update={"model": settings.model.model_copy(update={"units": 13})})
     with pytest.raises(InputError, match=r"model\.units was 12, is 13"):
         train(other, folder)
+    with pytest.raises(InputError, match=r"data\.train\.0\.weight was 1\.0, is 2\.0"):
+        train(with_values(settings, {"data.train.0.weight": 2.0}), folder)
 
 
 def test_an_unknown_cell_is_told_before_any_data_is_read(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline import audio
 from pipeline.data.corpora import splits
 from pipeline.data.corpora.entry import Entry
-from pipeline.data.corpora.files import audio_names, subfolders
+from pipeline.data.corpora.files import ENDINGS, audio_names, subfolders
 from pipeline.data.corpora.lines import good_lines
 from pipeline.data.utterances import BadLines
 from pipeline.errors import InputError
@@ -37,15 +37,15 @@ def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
         bad: not used: there are no lines but those of the lists, and a recording whose line is bad is of no split.
 
     Raises:
-        InputError: no such layout or split, or a bad line in a list.
+        InputError: no such layout or split, one list without the other, or a bad line in one.
     """
-    words = [word for word in subfolders(path) if word != NOISE]
+    words = {word: audio_names(path / word) for word in subfolders(path) if word != NOISE}
     wanted = set(splits.choose(split, SPLITS, path))
-    listed = _listed(path)
+    listed = _listed(path, words)
     entries = []
-    for word in words:
+    for word, names in words.items():
         prefix, text = f"{path / word}/", "" if word == SILENCE else word
-        for name in audio_names(path / word):
+        for name in names:
             stem = os.path.splitext(name)[0]
             speaker = stem.split("_nohash_")[0]
             own = split_of(speaker) if listed is None else listed.get(f"{word}/{stem}", "training")
@@ -68,16 +68,35 @@ def split_of(speaker: str) -> str:
     return "testing" if percent < _PERCENT["validation"] + _PERCENT["testing"] else "training"
 
 
-def _listed(path: Path) -> dict[str, str] | None:
-    """Of each `word/stem` in the set's lists its split; None if there are no lists. The rest is for training."""
+def _listed(path: Path, words: dict[str, list[str]]) -> dict[str, str] | None:
+    """Of each `word/stem` in the set's lists its split; None if there are no lists. The rest is for training.
+
+    Words whose folder is not there may be listed, as not all need be kept.
+
+    Args:
+        path: the folder with the lists.
+        words: of each word's folder the names of its recordings.
+    """
     lists = {split: path / f"{split}_list.txt" for split in _PERCENT}
-    if not all(file.is_file() for file in lists.values()):
+    there = [file.name for file in lists.values() if file.is_file()]
+    if not there:
         return None
-    return {
-        os.path.splitext(line.strip())[0]: split
-        for split, file in lists.items()
-        for _, line in good_lines(file, "a list of recordings", BadLines())
-    }
+    if len(there) < len(lists):
+        raise InputError(f"{path}: {' and '.join(file.name for file in lists.values())} wanted, found {there[0]} alone")
+    stems = {word: {os.path.splitext(name)[0] for name in names} for word, names in words.items()}
+    known = {word.lower() for word in words}
+    listed = {}
+    for split, file in lists.items():
+        for number, line in good_lines(file, "a list of recordings", BadLines()):
+            word, _, name = line.strip().partition("/")
+            stem, ending = os.path.splitext(name)
+            if not name and not word:
+                continue
+            absent = stem not in stems[word] if word in stems else word.lower() in known
+            if absent or "/" in name or ending.lower() not in ENDINGS:
+                raise InputError(f"{file}:{number}: a recording as WORD/FILE wanted, found {line.strip()[:60]!r}")
+            listed[f"{word}/{stem}"] = split
+    return listed
 
 
 def _noise(folder: Path) -> list[tuple[str, Entry]]:

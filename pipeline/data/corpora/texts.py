@@ -28,7 +28,7 @@ def fits(path: Path) -> bool:
 def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
     """The utterances of a folder and the folders in it. One of these is a speaker's, and called as he is.
 
-    Audio whose text cannot be read or is not UTF-8 goes into `bad`.
+    Audio whose text cannot be read, is empty or is not UTF-8 goes into `bad`.
 
     Raises:
         InputError: no audio file has a text, or a split is wanted.
@@ -42,6 +42,8 @@ def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
             continue
         try:
             words = " ".join("".join(line for _, line in good_lines(Path(folder, text), "a text", BadLines())).split())
+            if not words:
+                raise InputError(f"{os.path.join(folder, text)}: a text wanted, found none")
         except InputError as error:
             bad.add(file, str(error))
             continue
