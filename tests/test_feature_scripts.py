@@ -3,22 +3,24 @@ import json
 import numpy as np
 import pytest
 import tiny
-from commands import run
 
 from pipeline.config import load_config
+from pipeline.export.saved_model import export
+from pipeline.training.trainer import train
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder in which models were trained by the command lines: `given` on features, `tiny` on their audio."""
+    """A folder with trained and exported models: `given` of features, `tiny` of their audio."""
     folder = tmp_path_factory.mktemp("features")
     config = tiny.write_config(folder, training={"epochs": 2})
     tiny.write_features(folder, load_config(config).features)
     tiny.write_features_config(folder)
-    for name in ("given", "tiny"):
-        for script, *arguments in (("train.py", f"{name}.yaml"), ("export.py", f"runs/{name}", f"exported/{name}")):
-            done = run(folder, script, *arguments)
-            assert done.returncode == 0, done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in ("given", "tiny"):
+            train(load_config(f"{name}.yaml"), f"runs/{name}")
+            export(f"runs/{name}", f"exported/{name}")
     return folder
 
 
