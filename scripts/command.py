@@ -73,6 +73,7 @@ def check_backend(*able: str) -> None:
         raise InputError(f"KERAS_BACKEND = {backend}: {' or '.join(able)} wanted")
     if backend == "jax" and not importlib.util.find_spec("jax"):
         raise InputError("KERAS_BACKEND = jax: JAX wanted, it is not installed; pip install -r requirements-jax.txt")
+    logging.getLogger("jax").setLevel(logging.WARNING)  # and not on which processors it did not find
 
 
 def load_tensorflow(keras: bool = True) -> None:

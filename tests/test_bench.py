@@ -12,6 +12,7 @@ import pytest
 import soundfile
 import tiny
 from benchmarks import features, fresh, growth, inference, peers, profile, sounds
+from benchmarks import train as train_bench
 from benchmarks.timing import Row, Stopwatch, print_rows, rows
 
 from pipeline.config import Augment, load_config
@@ -110,7 +111,7 @@ def test_a_profile_counts_every_operation_of_a_step_whenever_it_is_made(capsys, 
     for _ in range(2):
         bench.main(bench.arguments.parse_args(["profile", "--cell", "lstm", "--json", *options]))
         whole, *parts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        counts.append({row["implementation"]: row["operations"] for row in parts})
+        counts.append({row["implementation"]: row["operations"] for row in parts if row["operations"]})
         assert all(row["ratio"] == pytest.approx(row["median_ms"] / whole["median_ms"], rel=0.02) for row in parts)
         assert sum(counts[-1].values()) == whole["operations"]
     assert counts[0] == counts[1]
@@ -198,6 +199,20 @@ def test_a_gpu_that_is_not_there_is_told_before_anything_is_run(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", torch)
     with pytest.raises(InputError, match="--gpu: a GPU wanted"):
         next(bench.arguments.parse_args(["train", "--gpu"]).measured(bench.arguments.parse_args(["train", "--gpu"])))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr(train_bench, "NVIDIA", ROOT / "no such device")
+    with pytest.raises(InputError, match="--gpu: an NVIDIA GPU wanted, found none"):
+        next(bench.arguments.parse_args(["train", "--gpu"]).measured(bench.arguments.parse_args(["train", "--gpu"])))
+
+
+def test_pytorch_is_to_need_as_much_memory_and_a_cell_is_measured_once(monkeypatch):
+    def compared(work, size, repeats, least, without):
+        for name, megabytes in (("pipeline", 40.04), ("pytorch", 30.0)):
+            yield Row(size, name, 1.0, 1.0, {"memory_mb": megabytes}, least=least.get(name, {}))
+
+    monkeypatch.setattr(train_bench, "compared", compared)
+    arguments = bench.arguments.parse_args(["train", "--cell", "lstm", "--cell", "lstm"])
+    assert [row.least for row in arguments.measured(arguments)] == [{}, {"ratio": 1.5, "memory_mb": 40.04}]
 
 
 def test_a_worker_that_fails_is_told():
@@ -215,6 +230,13 @@ def test_labels_that_do_not_fit_are_told_before_anything_is_run(work):
 def test_growth_tells_of_a_step_that_does_not_fit_before_the_first_is_run(tmp_path):
     arguments = bench.arguments.parse_args(["growth", "--labels", "80", "--out", str(tmp_path / "growth.png")])
     with pytest.raises(InputError, match="--frames 75: "):
+        next(arguments.measured(arguments))
+
+
+def test_growth_tells_that_its_plot_cannot_be_written_before_the_first_is_run(tmp_path):
+    (tmp_path / "file").touch()
+    arguments = bench.arguments.parse_args(["growth", "--out", str(tmp_path / "file" / "growth.png")])
+    with pytest.raises(InputError, match=r"growth\.png: a file to write wanted, "):
         next(arguments.measured(arguments))
 
 

@@ -43,7 +43,12 @@ def measured(arguments) -> Iterator[Row]:
     out = Path(arguments.out)
     if out.suffix not in FORMATS:
         raise InputError(f"--out {out}: a name that ends with {' or '.join(FORMATS)} wanted")
-    out.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after it in vain
+    try:  # before the work, not after it in vain
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("ab"):
+            pass
+    except OSError as error:
+        raise InputError(f"--out {out}: a file to write wanted, {error.strerror.lower()}") from error
     found = defaultdict(list)
     for name, size in steps:
         for row in compared("train", size, arguments.repeats, {}, LEFT_OUT):

@@ -23,7 +23,7 @@ ENVIRONMENT = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 OPERATION = re.compile(r"([\w./-]+):(\w+)")
 """An event of the profiler: a node of the graph and its kind."""
 APART = 0.2
-"""How far the parts' sum may be from the processor's time, relative, before something is wrong."""
+"""How far the parts' sum may be above the processor's time, relative, before something is wrong."""
 
 
 def add_options(work) -> None:
@@ -47,7 +47,9 @@ def measured(arguments) -> Iterator[Row]:
         yield Row(size, "pipeline", cpu, 1.0, {"operations": sum(count for _, count in parts.values())})
         for name, (milliseconds, count) in sorted(parts.items(), key=lambda item: -item[1][0]):
             yield Row(size, name, milliseconds, milliseconds / cpu, {"operations": count})
-        if abs(total - cpu) > APART * cpu:
+        if total < cpu:
+            yield Row(size, "between operations", cpu - total, 1 - total / cpu, {"operations": 0})
+        if total > (1 + APART) * cpu:
             say(f"the parts' sum is {total:.0f} ms, the processor's time {cpu:.0f} ms: something else had the core")
 
 

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from benchmarks.peers import compared
 from benchmarks.timing import Row, above_zero, at_least
 
 EXAMPLE = "python scripts/bench.py train --cell lstm --json"
+NVIDIA = Path("/dev/nvidiactl")
+"""There is one where there are such GPUs."""
 GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
 SIZES = {"batch": 32, "frames": 300, "features": 39, "layers": 2, "hidden": 256, "units": 30, "labels": 40}
 """What an option each sets; units are those of the last layer, the blank among them."""
@@ -48,7 +51,10 @@ def sizes(arguments) -> list[dict]:
     Raises:
         InputError: the labels do not fit into the frames.
     """
-    found = [{"cell": cell, **{name: getattr(arguments, name) for name in SIZES}} for cell in arguments.cell or GATES]
+    found = [
+        {"cell": cell, **{name: getattr(arguments, name) for name in SIZES}}
+        for cell in dict.fromkeys(arguments.cell or GATES)
+    ]
     check_size(found[0])
     return found
 
@@ -74,7 +80,11 @@ def measured(arguments) -> Iterator[Row]:
     for size in sizes(arguments):
         least = {name: {"ratio": ratio} for name, ratio in _wanted(size, arguments.gpu).items()}
         size = {**size, "gpu": True} if arguments.gpu else size
+        own = None
         for row in compared("train", size, arguments.repeats, least, arguments.without):
+            own = own or row
+            if row.implementation == "pytorch" and row.least:
+                row = replace(row, least={**row.least, "memory_mb": own.values()["memory_mb"]})
             steps = 1000 / row.median_ms
             more = {"steps_per_s": steps, "audio_s_per_s": steps * size["batch"] * size["frames"] * FRAME_SECONDS}
             more["gflop_per_s"] = steps * _products(size) / 1e9
@@ -88,8 +98,10 @@ def _check_gpu() -> None:
 
     try:
         import torch
-    except ImportError:
-        return  # and is left out
+    except ImportError:  # and is left out
+        if not NVIDIA.exists():
+            raise InputError(f"--gpu: an NVIDIA GPU wanted, found none ({NVIDIA} is missing)") from None
+        return
     if not torch.cuda.is_available():
         raise InputError("--gpu: a GPU wanted that PyTorch can compute on, found none")
 

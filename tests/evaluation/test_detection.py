@@ -87,9 +87,10 @@ def curve_of(*pairs, hours=1.0):
     return Curve("sugar", 10, hours, tuple(points))
 
 
-def test_the_operating_point_misses_least_and_is_far_from_both_errors():
+def test_the_operating_point_misses_least_and_is_the_lowest_that_does_unless_no_false_alarm_is_allowed():
     curve = curve_of((0, 9), (0, 2), (0.1, 0), (0.1, 0), (0.1, 0), (0.5, 0))
     assert operating_point(curve, 0).threshold == pytest.approx(0.4)
+    assert operating_point(curve, 1).threshold == pytest.approx(0.3)
     assert operating_point(curve, 5).threshold == pytest.approx(0.2)
     assert operating_point(curve_of((0, 9), (0, 7)), 5) is None
 
