@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import load_config
+from pipeline.data import sources
 from pipeline.data.manifest import read_manifest
 from pipeline.data.utterances import Skipped
 from pipeline.evaluation.evaluate import evaluate
@@ -18,9 +20,12 @@ SHIPPED = {
     "commands-lstm": ("barista/test.jsonl", 12, 0.12),
     "commands-spelled-lstm": ("barista/test.jsonl", 12, 0.15),
     "english-lstm": ("kathleen/test.jsonl", 12, 0.35),
-    "english-small-lstm": ("kathleen/test.jsonl", 12, 0.42),
+    "english-small-lstm": ("kathleen/test.jsonl", 12, 0.38),
+    "keywords-lstm": ("wakewords/test.jsonl", 24, 0.15),
+    "digits-lstm": ("digits_pretrained.yaml", 25, 0.12),
 }
-"""Of each model: speech, every how manyth utterance of it is heard, and the highest character error rate."""
+"""Of each model: speech (a manifest, or a configuration whose test it is), every how manyth utterance of it is heard, and
+the highest character error rate."""
 
 
 def model(name: str) -> Path:
@@ -41,16 +46,30 @@ def test_a_model_is_whole_and_small_and_tells_what_was_measured(name):
     assert f"### `python scripts/evaluate.py --model exported/{name} " in card and "licences" in card
 
 
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    """The utterances of a manifest or configuration, given its name and a rate."""
+
+    def spoken(name: str, rate: int) -> list:
+        if name.endswith(".jsonl"):
+            return read_manifest(DATA / name, rate)
+        pytest.importorskip("tensorflow_datasets")
+        settings = load_config(ROOT / "configs" / name, [f"data.folder={DATA / 'spoken_digit'}"])
+        test = [source.model_copy(update={"data_dir": str(sets)}) for source in settings.data.test]
+        return sources.read(test, settings, "test")(0)
+
+    sets = tmp_path_factory.mktemp("sets")
+    return spoken
+
+
 @pytest.mark.parametrize("runtime", ["tensorflow", "litert"])
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_model_hears_real_speech(name, runtime):
+def test_a_model_hears_real_speech(name, runtime, spoken, real_data):
     if runtime == "litert":
         pytest.importorskip("ai_edge_litert")
-    manifest, step, most = SHIPPED[name]
-    if not (DATA / manifest).exists():
-        pytest.skip(f"no real speech: {DATA / manifest} is missing")
+    speech, step, most = SHIPPED[name]
     recognizer = Recognizer(model(name), runtime=runtime)
-    utterances = itertools.islice(read_manifest(DATA / manifest, recognizer.sample_rate), 0, None, step)
+    utterances = itertools.islice(spoken(speech, recognizer.sample_rate), 0, None, step)
     rate = recognizer.about.lengths_per_second
     found = evaluate(recognizer.transcribe, utterances, rate, recognizer.normalize, Skipped())
     assert found.rates.cer < most, json.dumps([[item.reference, item.hypothesis] for item in found.heard])
