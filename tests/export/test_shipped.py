@@ -24,8 +24,8 @@ SHIPPED = {
     "keywords-lstm": ("wakewords/test.jsonl", 24, 0.15),
     "digits-lstm": ("digits_pretrained.yaml", 25, 0.12),
 }
-"""Of each model: speech (a manifest, or a configuration whose test it is), every how manyth utterance of it is heard, and
-the highest character error rate."""
+"""Of each model: speech (a manifest, or a configuration for its test data), every how manyth utterance of it is heard,
+and the highest character error rate."""
 
 
 def model(name: str) -> Path:
