@@ -67,26 +67,32 @@ class WaveformAugmentation:
         if augment.rooms and augment.rooms.share:
             self._rooms = simulated_rooms(augment.rooms, sample_rate, seed)
 
-    def __call__(self, audio: np.ndarray, random: np.random.Generator, only_lengths: bool = False) -> np.ndarray:
+    def __call__(self, audio: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """One utterance, changed: the latter of `in_stages`."""
+        return self.in_stages(audio, random)[1]
+
+    def in_stages(self, audio: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """One utterance, changed.
 
         Args:
             audio: float32 [samples], in -1..1, at least one.
             random: where the choices come from. Each setting has draws of its own, and they are drawn whatever is
                 configured: what one setting does depends on no other.
-            only_lengths: make no other changes than those of speed, tempo and silence: the same speech at the same
-                times, without what lies over it.
 
         Returns:
-            float32 [other samples], in -1..1, at least one; `audio` itself if nothing is changed. Speed, tempo and
-            silence change the number of samples, nothing else does.
+            Twice float32 [other samples], in -1..1, at least one; `audio` itself if nothing is changed. The first is
+            changed by speed, tempo and silence alone, which are all that change the number of samples; the second is
+            the same speech at the same times, with what lies over it.
         """
         draws = random.random((self._settings, _DRAWS))
+        timed = audio
         for row, share, step, setting in self._steps:
-            if draws[row, 0] < share and not (only_lengths and row >= self._of_lengths):
+            if draws[row, 0] < share:
                 changed = step(audio, setting, draws[row, 1:])
                 audio = audio if changed is audio else _within_full_scale(changed)
-        return audio
+            if row < self._of_lengths:
+                timed = audio
+        return timed, audio
 
     def _speed(self, audio, factors, draws):
         factor = _between(factors, draws[0])

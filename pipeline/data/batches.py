@@ -167,11 +167,10 @@ class Batches:
         if seed is None:
             return audio, self._onset(audio), None
         augmentation = self._augmentations[repr(utterance.augment or self._settings.augment)]
-        changed = augmentation(audio, np.random.default_rng(seed))
+        timed, changed = augmentation.in_stages(audio, np.random.default_rng(seed))
         if unlearnable(example.labels, len(changed), self._settings):
             return audio, self._onset(audio), None
-        # Under noise the quiet before the speech would not be told from it.
-        return changed, self._onset(augmentation(audio, np.random.default_rng(seed), only_lengths=True)), None
+        return changed, self._onset(timed), None  # under noise the quiet before the speech would not be told from it
 
     def _onset(self, audio: np.ndarray) -> int:
         quiet_db = self._settings.training.quiet_db

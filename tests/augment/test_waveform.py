@@ -85,6 +85,15 @@ def test_the_state_of_the_generator_decides_the_change_in_any_thread():
     assert len({result.tobytes() for result in results}) == 8
 
 
+def test_what_moves_speech_in_time_is_told_apart_from_what_lies_over_it():
+    audio = white()
+    of_times = {name: getattr(EVERYTHING, name) for name in ("speed", "tempo", "silence_seconds")}
+    timed, whole = WaveformAugmentation(EVERYTHING, RATE, Path(), 0).in_stages(audio, np.random.default_rng(1))
+    assert np.array_equal(timed, changed(audio, 1, **of_times))
+    assert np.array_equal(whole, changed(audio, 1, **EVERYTHING.model_dump()))
+    assert len(timed) == len(whole) != len(audio) and not np.array_equal(timed, whole)
+
+
 def test_another_seed_makes_other_rooms_and_noise():
     for augment in (Augment(rooms=Rooms(share=1, count=1)), Augment(noise=Noise(made=["white"]))):
         one, other = (WaveformAugmentation(augment, RATE, Path(), s)(tone(), np.random.default_rng(0)) for s in (0, 1))
