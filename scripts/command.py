@@ -73,7 +73,6 @@ def check_backend(*able: str) -> None:
         raise InputError(f"KERAS_BACKEND = {backend}: {' or '.join(able)} wanted")
     if backend == "jax" and not importlib.util.find_spec("jax"):
         raise InputError("KERAS_BACKEND = jax: JAX wanted, it is not installed; pip install -r requirements-jax.txt")
-    logging.getLogger("jax").setLevel(logging.WARNING)  # and not on which processors it did not find
 
 
 def load_tensorflow(keras: bool = True) -> None:
@@ -98,6 +97,7 @@ def load_tensorflow(keras: bool = True) -> None:
         tf.config.list_logical_devices()
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3":
         logging.getLogger("absl").setLevel(logging.ERROR)  # TensorFlow's and TFDS's of each file that they write
+        logging.getLogger("jax").setLevel(logging.WARNING)  # not of processors that it did not find
         warnings.filterwarnings("ignore", module="pydub")  # which TFDS imports, and which looks for ffmpeg
 
 

@@ -119,10 +119,14 @@ def _write_manifest(arguments, out: Path) -> None:
     from pipeline.data.corpora import read_corpus, write_manifest
     from pipeline.errors import InputError
 
-    options = {"--rate": arguments.rate, "--shards": arguments.shards, "--beam": arguments.beam}
-    given = [name for name, value in options.items() if value]
-    for found in [*arguments.overrides, *given, *(["--beam-options"] if arguments.beam_options else [])]:
-        raise InputError(f"{found}: a folder as OUT wanted with it, found a manifest, {out}")
+    of_sets = {
+        "--rate": arguments.rate is not None,
+        "--shards": arguments.shards is not None,
+        "--beam": arguments.beam or arguments.beam_options,
+    }
+    given = [*arguments.overrides, *(name for name, is_given in of_sets.items() if is_given)]
+    if given:
+        raise InputError(f"{given[0]}: a folder as OUT wanted with it, found a manifest, {out}")
     source = arguments.source
     if source.startswith("tfds:") or Path(source).suffix in (".yaml", ".yml", ".jsonl"):
         raise InputError(f"{source}: a corpus as it was downloaded wanted to make a manifest of")

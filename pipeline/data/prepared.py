@@ -73,7 +73,8 @@ def prepare(
     """
     import tensorflow_datasets as tfds
 
-    if shards is not None and not 1 <= shards <= (fewest := min(map(len, splits.values()))):
+    fewest = min(map(len, splits.values()))
+    if shards is not None and not 1 <= shards <= fewest:
         raise InputError(f"shards: 1 to {fewest} wanted, as many as the smallest split has utterances, got {shards}")
     tfds.disable_progress_bar()
     names = {split: _split_name(split) for split in splits}

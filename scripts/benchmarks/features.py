@@ -33,9 +33,8 @@ def measured(arguments) -> Iterator[Row]:
     least = FASTER if size == SIZES else {}
     for row in compared("features", size, arguments.repeats, least, arguments.without):
         seconds = size["batch"] * size["seconds"]
-        more = {
-            name: value for name, value in row.more.items() if name != "memory_mb"
-        }  # packages' own for the most part
+        # Of memory most would be the packages', which load parts of themselves as they begin.
+        more = {name: value for name, value in row.more.items() if name != "memory_mb"}
         yield replace(row, more={**more, "times_real_time": seconds / row.median_ms * 1000})
 
 

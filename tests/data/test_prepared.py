@@ -137,6 +137,14 @@ def test_another_sets_folder_is_refused(ready, tmp_path):
         prepare({"train": utterances(3)}, tmp_path, RATE, 0.2)
 
 
+@pytest.mark.parametrize("shards", [-1, 0, 3])
+def test_a_shard_with_nothing_in_it_is_refused_before_the_work(tmp_path, shards):
+    splits = {"train": utterances(3), "valid": utterances(2)}
+    with pytest.raises(InputError, match=f"shards: 1 to 2 wanted, .*, got {shards}"):
+        prepare(splits, tmp_path / "set", RATE, 0.2, shards=shards)
+    assert not (tmp_path / "set").exists()
+
+
 @pytest.fixture
 def beam():
     return pytest.importorskip("apache_beam.options.pipeline_options").PipelineOptions([])

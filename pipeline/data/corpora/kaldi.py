@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pipeline.data.corpora import splits
 from pipeline.data.corpora.entry import Entry
-from pipeline.data.corpora.lines import Value, again, good_lines, known, read_lines, seconds
+from pipeline.data.corpora.lines import Value, check_new, good_lines, known, read_lines, seconds
 from pipeline.data.utterances import BadLines
 from pipeline.errors import InputError
 
@@ -56,8 +56,7 @@ def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
         if not utterance:
             continue
         try:
-            if utterance in seen:
-                raise InputError(again(utterance))
+            check_new(utterance, seen)
             seen.add(utterance)
             entries.append(entry(utterance, text[0].rstrip() if text else ""))
         except InputError as error:
@@ -93,8 +92,7 @@ def _table(path: Path, wanted: str, value: Callable[[str], Value] = str) -> dict
                 raise InputError(problem)
             if not rest:
                 raise InputError(f"{wanted} wanted, found {key[:60]!r}")
-            if key in values:
-                raise InputError(again(key))
+            check_new(key, values)
             values[key] = value(rest[0].rstrip())
         except InputError as error:
             values[key] = InputError(f"{path}:{number}: {error}")

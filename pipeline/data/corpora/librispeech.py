@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.data.corpora import splits
 from pipeline.data.corpora.entry import Entry
 from pipeline.data.corpora.files import by_stem, subfolders
-from pipeline.data.corpora.lines import again, good_lines
+from pipeline.data.corpora.lines import check_new, good_lines
 from pipeline.data.utterances import BadLines
 from pipeline.errors import InputError
 
@@ -57,10 +57,12 @@ def _chapter(transcripts: Path, bad: BadLines) -> list[Entry]:
         if not line.strip():
             continue
         utterance, _, text = line.strip().partition(" ")
-        if not text:
-            bad.add(f"{transcripts}:{number}", f"an utterance's name and text wanted, found {utterance[:60]!r}")
-        elif utterance in seen:
-            bad.add(f"{transcripts}:{number}", again(utterance))
+        try:
+            if not text:
+                raise InputError(f"an utterance's name and text wanted, found {utterance[:60]!r}")
+            check_new(utterance, seen)
+        except InputError as error:
+            bad.add(f"{transcripts}:{number}", str(error))
         else:
             seen.add(utterance)
             entries.append(Entry(prefix + files.get(utterance, f"{utterance}.flac"), text.strip(), speaker))

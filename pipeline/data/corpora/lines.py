@@ -4,7 +4,7 @@ import csv
 import math
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -141,9 +141,10 @@ class _Again:
         self._again.extendleft(reversed(self.taken[1:]))
 
 
-def again(key: str) -> str:
-    """What is wrong with a line whose name an earlier one has."""
-    return f"each once wanted, found {key[:60]!r} again"
+def check_new(name: str, known: Container[str]) -> None:
+    """Raises: InputError: an earlier line has that name."""
+    if name in known:
+        raise InputError(f"each once wanted, found {name[:60]!r} again")
 
 
 def known(values: dict[str, Value | InputError], key: str) -> Value | None:

@@ -5,8 +5,9 @@ from pathlib import Path
 from pipeline.data.corpora import splits, tables
 from pipeline.data.corpora.entry import Entry
 from pipeline.data.corpora.files import by_stem
-from pipeline.data.corpora.lines import again, good_lines
+from pipeline.data.corpora.lines import check_new, good_lines
 from pipeline.data.utterances import BadLines, Skipped
+from pipeline.errors import InputError
 
 LAYOUT = "metadata.csv with id|text|normalized text, wavs/"
 
@@ -38,14 +39,15 @@ def read(path: Path, split: str | None, bad: BadLines) -> list[Entry]:
         if not line.strip():
             continue
         name, *texts = line.rstrip("\r\n").split("|")  # quotes are text
-        if not name.strip() or not 1 <= len(texts) <= 2:
-            bad.add(f"{table}:{number}", f"id|text|normalized text wanted, found {line.strip()[:60]!r}")
-            continue
-        text = texts[-1].strip() or texts[0].strip()
-        if not text:
-            bad.add(f"{table}:{number}", f"a text of {name[:60]!r} wanted, found none")
-        elif name in seen:
-            bad.add(f"{table}:{number}", again(name))
+        try:
+            if not name.strip() or not 1 <= len(texts) <= 2:
+                raise InputError(f"id|text|normalized text wanted, found {line.strip()[:60]!r}")
+            text = texts[-1].strip() or texts[0].strip()
+            if not text:
+                raise InputError(f"a text of {name[:60]!r} wanted, found none")
+            check_new(name, seen)
+        except InputError as error:
+            bad.add(f"{table}:{number}", str(error))
         else:
             seen.add(name)
             entries.append(Entry(prefix + files.get(name, f"{name}.wav"), text, speaker))
