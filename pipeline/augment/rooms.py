@@ -11,6 +11,8 @@ _FROM_WALL = 0.3  # metres, of speaker and microphone
 _NEAREST = 0.3  # metres, of speaker to microphone
 _MOST_REFLECTIONS = 10  # of an echo that is simulated; there are 1561 of so many or fewer
 _TAIL_FROM = 0.01  # seconds of the last simulated echoes, whose power the tail goes on from
+_BLOCK = 1 << 13  # samples that are transformed as one, at least
+_ABREAST = 4  # blocks that are transformed together, as many as scipy's vectors hold; more leave a core's cache
 
 
 class Reverberation:
@@ -24,7 +26,7 @@ class Reverberation:
         import scipy.fft
 
         self.response = response
-        self._size = max(4096, 1 << (3 * len(response)).bit_length())
+        self._size = max(_BLOCK, 1 << (len(response) * 3 // 2).bit_length())
         self._spectrum = scipy.fft.rfft(response, self._size)
 
     def __call__(self, audio: np.ndarray) -> np.ndarray:
@@ -43,12 +45,13 @@ class Reverberation:
         history = len(self.response) - 1
         hop = self._size - history
         padded = np.pad(audio, (history, -len(audio) % hop))
-        heard = np.empty_like(audio)
-        for start in range(0, len(audio), hop):
-            spectrum = scipy.fft.rfft(padded[start : start + self._size])
-            spectrum *= self._spectrum
-            block = scipy.fft.irfft(spectrum, self._size, overwrite_x=True)
-            heard[start : start + hop] = block[history : history + len(audio) - start]
+        blocks = np.lib.stride_tricks.sliding_window_view(padded, self._size)[::hop]
+        parts = np.empty((len(blocks), hop), np.float32)
+        for first in range(0, len(blocks), _ABREAST):
+            spectra = scipy.fft.rfft(blocks[first : first + _ABREAST])
+            spectra *= self._spectrum
+            parts[first : first + _ABREAST] = scipy.fft.irfft(spectra, self._size, overwrite_x=True)[:, history:]
+        heard = parts.reshape(-1)[: len(audio)]
         power, heard_power = float(np.dot(audio, audio)), float(np.dot(heard, heard))
         if not power or not heard_power:
             return audio

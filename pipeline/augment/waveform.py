@@ -19,6 +19,11 @@ rate, and a network that never sees it filled in training is lost where it is, o
 _DRAWS = 4
 """Most numbers that a setting draws for an utterance: whether it takes part, and three more."""
 
+_TIMED = ("speed", "tempo", "silence_seconds")
+"""What changes the number of samples; it comes before all else."""
+
+_AT_ONCE = 10_000  # utterances whose lengths are told together
+
 
 class WaveformAugmentation:
     """Changes utterances at random. The same settings, seed, audio and state of `random` give the same samples.
@@ -56,7 +61,9 @@ class WaveformAugmentation:
             "clipping": self._clipping,
             "gain_db": self._gain,
         }
-        self._settings, self._of_lengths = len(steps), list(steps).index("rooms")
+        self.draws = len(steps) * _DRAWS
+        """Numbers that are drawn for an utterance."""
+        self._augment = augment
         self._steps = [
             (row, getattr(setting, "share", 1.0), step, setting)
             for row, (name, step) in enumerate(steps.items())
@@ -84,19 +91,42 @@ class WaveformAugmentation:
             changed by speed, tempo and silence alone, which are all that change the number of samples; the second is
             the same speech at the same times, with what lies over it.
         """
-        draws = random.random((self._settings, _DRAWS))
+        draws = random.random(self.draws).reshape(-1, _DRAWS)
         timed = audio
         for row, share, step, setting in self._steps:
             if draws[row, 0] < share:
                 changed = step(audio, setting, draws[row, 1:])
                 audio = audio if changed is audio else _within_full_scale(changed)
-            if row < self._of_lengths:
+            if row < len(_TIMED):
                 timed = audio
         return timed, audio
 
+    def lengths(self, samples: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """How long utterances become.
+
+        Args:
+            samples: [utterances], how long they are.
+            random: what they will be changed by, one after the other.
+
+        Returns:
+            float64 [utterances], the samples of each after it is changed; by resampling one more or less.
+        """
+        lengths = np.array(samples, float)
+        speed, tempo, silence = (getattr(self._augment, name) for name in _TIMED)
+        for begin in range(0, len(lengths), _AT_ONCE):
+            some = lengths[begin : begin + _AT_ONCE]
+            draws = random.random((len(some), self.draws // _DRAWS, _DRAWS))[:, :, 1:]
+            if speed is not None:
+                some /= _speed_factor(speed, draws[:, 0])
+            if tempo is not None:
+                some /= _between(tempo, draws[:, 1, 0])
+            if silence is not None:
+                some += self._rate * (_between(silence, draws[:, 2, 0]) + _between(silence, draws[:, 2, 1]))
+        return lengths
+
     def _speed(self, audio, factors, draws):
-        factor = _between(factors, draws[0])
-        if factor == 1 or (factors[0] <= 1 <= factors[1] and draws[1] < OWN_SPEED):
+        factor = float(_speed_factor(factors, draws))
+        if factor == 1:
             return audio
         changed = soxr.resample(audio, factor, 1.0, quality="HQ")  # as if recorded at `factor` times the rate
         return changed if changed.size else audio[:1]
@@ -130,9 +160,16 @@ class WaveformAugmentation:
         return audio if gain == 1 else np.clip(audio * np.float32(gain), -1, 1)
 
 
-def _between(bounds: tuple[float, float], draw: float) -> float:
+def _speed_factor(factors: tuple[float, float], draws: np.ndarray) -> np.ndarray:
+    """[...] of draws [..., 3]."""
+    low, high = factors
+    keeps = low <= 1 <= high and draws[..., 1] < OWN_SPEED
+    return np.where(keeps, 1.0, _between(factors, draws[..., 0]))
+
+
+def _between(bounds: tuple[float, float], draw: float | np.ndarray) -> float | np.ndarray:
     low, high = bounds
-    return low + (high - low) * float(draw)
+    return low + (high - low) * draw
 
 
 def _within_full_scale(audio: np.ndarray) -> np.ndarray:

@@ -65,23 +65,41 @@ class Batches:
     def plan(self, epoch: int) -> list[list[Example]]:
         """Which examples stand in which batch of an epoch."""
         examples = self._examples(epoch)
-        return [[examples[i] for i in batch] for batch in self._order(examples, epoch)]
+        return [[examples[i] for i in batch] for batch in self._order(examples, epoch, self._training)]
 
     def count(self) -> int:
         """Batches in the first epoch; another may have one more or less where seconds limit them."""
-        return len(self._order(self._examples(0), 0))
+        return len(self._order(self._examples(0), 0, self._training))
 
-    def _order(self, examples: Examples, epoch: int) -> list[np.ndarray]:
+    def _order(self, examples: Examples, epoch: int, augment: bool) -> list[np.ndarray]:
         """The numbers of the examples in each batch."""
-        lengths = examples.samples
+        lengths = self._augmented(examples, epoch) if augment else examples.samples
         random = np.random.default_rng([self._settings.seed, epoch])
-        if self._training:
-            lengths = lengths * random.uniform(1 - _JITTER, 1 + _JITTER, len(lengths))
-        order = np.argsort(lengths, kind="stable")
-        batches = np.split(order, self._bounds(examples.samples[order]))
+        blurred = lengths * random.uniform(1 - _JITTER, 1 + _JITTER, len(lengths)) if self._training else lengths
+        order = np.argsort(blurred, kind="stable")
+        batches = np.split(order, self._bounds(lengths[order]))
         if self._training:
             random.shuffle(batches)
         return batches
+
+    def _augmented(self, examples: Examples, epoch: int) -> np.ndarray:
+        """float [examples], how long they are once they are augmented."""
+        lengths = {
+            settings: augmentation.lengths(examples.samples, self._random(epoch))
+            for settings, augmentation in self._augmentations.items()
+        }
+        if len(lengths) <= 1:
+            return next(iter(lengths.values()), examples.samples)
+        own = np.array([self._own(utterance) for utterance in examples.utterances])
+        return np.select([own == settings for settings in lengths], list(lengths.values()))
+
+    def _own(self, utterance: Utterance) -> str:
+        """The settings by which an utterance is augmented."""
+        return repr(utterance.augment or self._settings.augment)
+
+    def _random(self, epoch: int, draws: int = 0) -> np.random.Generator:
+        """Where the augmentation of an epoch has its choices from, after so many draws."""
+        return np.random.Generator(np.random.PCG64([self._settings.seed, epoch, 1]).advance(draws))
 
     def _bounds(self, lengths: np.ndarray) -> list[int]:
         """Where batches begin, but for the first, of examples nearly sorted by length."""
@@ -106,13 +124,12 @@ class Batches:
         examples, unreadable = self._examples(epoch), Skipped()
         augment = augment and self._training
         with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as threads:
-            for number, planned in enumerate(self._order(examples, epoch)):
+            for planned in self._order(examples, epoch, augment):
                 batch = [examples[index] for index in planned]
-                seeds = [
-                    [self._settings.seed, epoch, number, place] if augment else None for place in range(len(batch))
-                ]
+                places = [(epoch, int(index)) if augment else None for index in planned]
                 found = []
-                for example, (audio, onset, problem) in zip(batch, threads.map(self._audio, batch, seeds), strict=True):
+                read = threads.map(self._audio, batch, places)
+                for example, (audio, onset, problem) in zip(batch, read, strict=True):
                     if problem is None:
                         found.append((example, audio, onset))
                     else:
@@ -127,19 +144,17 @@ class Batches:
 
         One of each of the first batches; none if nothing is augmented, or what cannot be read.
         """
-        idle = repr(Augment())
+        if not self._augmentations:
+            return []
         examples = self._examples(0)
         pairs = []
-        for number, planned in enumerate(self._order(examples, 0)[:count]):
-            example = examples[planned[0]]
-            utterance = example.utterance
-            if not self._augmentations or repr(utterance.augment or self._settings.augment) == idle:
+        for number, (index, *_) in enumerate(self._order(examples, 0, augment=True)[:count], 1):
+            example = examples[index]
+            if self._own(example.utterance) == repr(Augment()):
                 continue
-            (before, _, problem), (after, _, _) = (
-                self._audio(example, seed) for seed in (None, [self._settings.seed, 0, number, 0])
-            )
+            (before, _, problem), (after, _, _) = (self._audio(example, place) for place in (None, (0, int(index))))
             if problem is None:
-                pairs.append((f"{number + 1} {Path(utterance.name).stem}", before, after))
+                pairs.append((f"{number} {Path(example.utterance.name).stem}", before, after))
         return pairs
 
     def __iter__(self) -> Iterator[Batch]:
@@ -154,8 +169,11 @@ class Batches:
         except InputError as error:
             self.failure = error
 
-    def _audio(self, example: Example, seed: list[int] | None) -> tuple[np.ndarray | None, int, str | None]:
-        """The utterance's samples or features, augmented by a seed if there is one, and its onset; or why not."""
+    def _audio(self, example: Example, place: tuple[int, int] | None) -> tuple[np.ndarray | None, int, str | None]:
+        """The utterance's samples or features, and its onset; or why not.
+
+        It is augmented as belongs to an epoch and its number in it, if there are any.
+        """
         utterance = example.utterance
         try:
             audio = utterance.load()
@@ -164,10 +182,11 @@ class Batches:
         problem = unlearnable(example.labels, len(audio), self._settings)  # the announced length may be wrong
         if problem is not None or self._settings.features.input == "features":
             return audio, 0, problem
-        if seed is None:
+        if place is None:
             return audio, self._onset(audio), None
-        augmentation = self._augmentations[repr(utterance.augment or self._settings.augment)]
-        timed, changed = augmentation.in_stages(audio, np.random.default_rng(seed))
+        epoch, number = place
+        augmentation = self._augmentations[self._own(utterance)]
+        timed, changed = augmentation.in_stages(audio, self._random(epoch, number * augmentation.draws))
         if unlearnable(example.labels, len(changed), self._settings):
             return audio, self._onset(audio), None
         return changed, self._onset(timed), None  # under noise the quiet before the speech would not be told from it

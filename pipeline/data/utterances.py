@@ -63,18 +63,19 @@ class Examples(Sequence):
     """Utterances as examples. Each is spelled when it is asked for, so that a million of them take little memory.
 
     Attributes:
+        utterances: what they are of.
         samples: float64 [examples], the announced lengths.
     """
 
     def __init__(self, utterances: list[Utterance], normalize: Callable[[str], str], units: text.Units):
-        self._utterances, self._normalize, self._units = utterances, normalize, units
+        self.utterances, self._normalize, self._units = utterances, normalize, units
         self.samples = np.array([utterance.samples for utterance in utterances], float)
 
     def __len__(self) -> int:
-        return len(self._utterances)
+        return len(self.utterances)
 
     def __getitem__(self, number: int) -> Example:
-        utterance = self._utterances[number]
+        utterance = self.utterances[number]
         transcript = self._normalize(utterance.transcript)
         return Example(utterance, transcript, tuple(self._units.encode(transcript)))
 

@@ -94,6 +94,18 @@ def test_what_moves_speech_in_time_is_told_apart_from_what_lies_over_it():
     assert len(timed) == len(whole) != len(audio) and not np.array_equal(timed, whole)
 
 
+@pytest.mark.parametrize(
+    "timed", [{}, {"speed": (0.7, 1.3)}, {"speed": (0.7, 0.9), "tempo": (0.8, 1.3), "silence_seconds": (0.0, 0.3)}]
+)
+def test_lengths_are_foretold(timed):
+    augmentation = WaveformAugmentation(Augment(**timed, clipping=Clipping(share=0.5)), RATE, Path(), 0)
+    samples = np.array([1, 100, 4000, 16000, 30000] * 5)
+    foretold = augmentation.lengths(samples, np.random.default_rng(4))
+    random = np.random.default_rng(4)
+    for count, length in zip(samples, foretold, strict=True):
+        assert len(augmentation(np.zeros(count, np.float32), random)) == pytest.approx(length, abs=2)
+
+
 def test_another_seed_makes_other_rooms_and_noise():
     for augment in (Augment(rooms=Rooms(share=1, count=1)), Augment(noise=Noise(made=["white"]))):
         one, other = (WaveformAugmentation(augment, RATE, Path(), s)(tone(), np.random.default_rng(0)) for s in (0, 1))

@@ -7,7 +7,7 @@ import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.config import Config, load_config
+from pipeline.config import Augment, Config, load_config
 from pipeline.data.batches import Batches
 from pipeline.data.manifest import read_manifest
 from pipeline.data.splits import load_splits
@@ -235,21 +235,32 @@ def test_seconds_limit_a_batch_with_its_padding(tmp_path):
     assert both.train.count() == 6  # of batch_size
 
 
+SLOWER = Augment(speed=(0.8, 0.9))
+CHANGED = {"speed": [0.85, 1.15], "tempo": [0.9, 1.1], "silence_seconds": [0, 0.5]}
+
+
+@pytest.mark.parametrize("own", [None, SLOWER])
+@pytest.mark.parametrize("augment", [{}, CHANGED])
 @given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.5), st.integers(0, 5))
-@settings(max_examples=20, deadline=None)
-def test_a_tenth_at_most_is_padding(seed, spread, epoch):
-    seconds = np.exp(np.random.default_rng(seed).normal(1.0, spread, 1000))  # as utterances of a corpus are
-    samples = [round(second * tiny.RATE) for second in seconds]
-    utterances = [Utterance(str(n), "a", None, count, None) for n, count in enumerate(samples)]
+@settings(max_examples=5, deadline=None)
+def test_a_tenth_at_most_is_padding(augment, own, seed, spread, epoch):
+    random = np.random.default_rng(seed)
+    signals = [np.zeros(round(n * 1000), np.float32) for n in np.exp(random.normal(1.0, spread, 400))]  # as in a corpus
+    utterances = [
+        Utterance(str(n), "a", None, len(signal), lambda signal=signal: signal, own if n % 2 else None)
+        for n, signal in enumerate(signals)
+    ]
     examples = Examples(utterances, str, Units("characters", ["a"]))
     source = {"kind": "manifest", "path": "none"}
-    data = {"train": [source], "valid": [source], "batch_size": 8}
-    configured = Config.model_validate({"name": "tiny", "features": {"sample_rate": tiny.RATE}, "data": data})
-    batches = Batches(lambda _: examples, configured, Skipped(), training=True).plan(epoch)
-    assert sorted(int(e.utterance.name) for batch in batches for e in batch) == list(range(len(samples)))
-    lengths = [[example.utterance.samples for example in batch] for batch in batches]
-    room = sum(max(batch) * len(batch) for batch in lengths)
-    assert 1 - sum(samples) / room < 0.1
+    data = {"train": [source, {**source, "augment": SLOWER}], "valid": [source], "batch_size": 8}
+    sampled = {"sample_rate": 1000, "n_fft": 32}
+    configured = Config.model_validate({"name": "tiny", "features": sampled, "data": data, "augment": augment})
+    batches = Batches(lambda _: examples, configured, Skipped(), training=True)
+    found = list(batches.of_epoch(epoch))
+    assert [[e.utterance.name for e in batch] for batch, _ in found] == names(batches, epoch)
+    assert sorted(int(e.utterance.name) for batch, _ in found for e in batch) == list(range(len(signals)))
+    lengths = [inputs["lengths"] for _, (inputs, _) in found]
+    assert 1 - sum(batch.sum() for batch in lengths) / sum(len(batch) * batch.max() for batch in lengths) < 0.1
 
 
 def test_a_compiler_has_few_sizes_to_compile_for_which_change_nothing_else(tmp_path):
