@@ -1,7 +1,7 @@
 """Times this pipeline and its peers on the same work, in one run."""
 
 import command
-from benchmarks import augment, ctc, data, features, growth, inference, profile, train
+from benchmarks import augment, ctc, data, epochs, features, growth, inference, profile, train
 from benchmarks.timing import print_rows
 
 
@@ -12,7 +12,7 @@ def main(arguments) -> None:
 
 arguments = command.parser(__doc__, train.EXAMPLE)
 works = arguments.add_subparsers(dest="work", metavar="WORK", required=True)
-for module in (features, augment, data, ctc, train, inference, profile, growth):
+for module in (features, augment, data, ctc, train, epochs, inference, profile, growth):
     work = works.add_parser(
         module.__name__.rpartition(".")[2],
         help=module.__doc__.split("\n")[0],

@@ -373,3 +373,23 @@ def test_augmentation_is_timed_setting_by_setting(capsys):
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {"all", *Augment.model_fields} <= {values["implementation"] for values in found}
     assert all(values["times_real_time"] > 0 for values in found)
+
+
+def test_a_training_by_stock_keras_learns_the_same(tmp_path, capsys):
+    config = str(tiny.write_config(tmp_path))
+    bench.main(bench.arguments.parse_args(["epochs", config, "training.epochs=2", "--json"]))
+    out, err = capsys.readouterr()
+    own, stock = (json.loads(line) for line in out.splitlines())
+    assert (own["implementation"], stock["implementation"]) == ("pipeline", "keras")
+    assert own["size"] == {"configuration": "tiny", "epochs": 2} and own["ratio"] == 1
+    assert own["first_loss"] == pytest.approx(stock["first_loss"], rel=1e-3)
+    assert own["last_loss"] == pytest.approx(stock["last_loss"], rel=1e-2) and own["last_loss"] < own["first_loss"]
+    assert sum(line.startswith("epoch ") for line in err.splitlines()) == 4
+
+
+def test_a_training_that_fails_is_named(tmp_path):
+    config = tiny.write_config(tmp_path)
+    (tmp_path / "train.jsonl").unlink()
+    done = run("epochs", str(config))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: pipeline: ") and "train.jsonl" in done.stderr

@@ -1,0 +1,102 @@
+"""A whole training, and the same with stock Keras's recurrent layers and CTC loss."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.processes import module_path, say, say_load
+from benchmarks.timing import Row
+
+EXAMPLE = "python scripts/bench.py epochs configs/commands_lstm.yaml training.epochs=12"
+BACKENDS = ("tensorflow",)
+IMPLEMENTATIONS = {"pipeline": {"TF_NUM_INTRAOP_THREADS": "1"}, "keras": {}}
+"""And what their processes have in their environments: as scripts/train.py sets it, and all cores."""
+
+
+def add_options(work) -> None:
+    """Of this work."""
+    work.add_argument("config", metavar="CONFIG", help="a YAML file, such as those in configs/")
+    work.add_argument("overrides", metavar="key=value", nargs="*", help="settings that override the file's")
+
+
+def measured(arguments) -> Iterator[Row]:
+    """Epochs of a training, in turns, by this pipeline and with Keras's layers and loss in the same network, from the
+    same weights, data and optimizer; without pictures and without `training.quiet_db`, which that loss knows nothing
+    of. Times are of epochs without validation, from the second on."""
+    from pipeline.config import load_config
+
+    overrides = [*arguments.overrides, "training.pictures=0", "training.quiet_db=null"]
+    settings = load_config(arguments.config, overrides)
+    names = [name for name in IMPLEMENTATIONS if name not in arguments.without]
+    found = {name: [] for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        trainings = {name: _Training(name, [arguments.config, *overrides], Path(folder)) for name in names}
+        try:
+            say_load()
+            for number in range(1, settings.training.epochs + 1):
+                for name, training in trainings.items():
+                    epoch = training.next()
+                    found[name].append(epoch)
+                    told = "loss {loss:.2f}, CER {cer:.1%}, WER {wer:.1%}, {seconds:.1f} s".format(**epoch)
+                    say(f"epoch {number}, {name}: {told}")
+            say_load()
+        finally:
+            for training in trainings.values():
+                training.close()
+    size = {"configuration": settings.name, "epochs": settings.training.epochs}
+    medians = {name: statistics.median(epoch["seconds"] for epoch in found[name][1:] or found[name]) for name in names}
+    for name, seconds in medians.items():
+        best = min(found[name], key=lambda epoch: epoch["cer"])
+        more = {
+            "total_s": sum(epoch["seconds"] for epoch in found[name]),
+            "audio_s_per_s": statistics.median(epoch["audio_seconds"] for epoch in found[name]) / seconds,
+            "first_loss": found[name][0]["loss"],
+            "last_loss": found[name][-1]["loss"],
+            "best_cer": best["cer"],
+            "its_wer": best["wer"],
+        }
+        yield Row(size, name, 1000 * seconds, seconds / medians[names[0]], more)
+
+
+class _Training:
+    """A process that trains, an epoch at a time."""
+
+    def __init__(self, name: str, configuration: list[str], folder: Path):
+        self._name, self._problems = name, folder / f"{name}.txt"
+        with self._problems.open("w") as problems:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.epochs_worker", name, str(folder / name), *configuration],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=problems,
+                text=True,
+                env={**os.environ, **IMPLEMENTATIONS[name], "PYTHONPATH": module_path()},
+            )
+
+    def next(self) -> dict:
+        """What metrics.json holds of the next epoch.
+
+        Raises:
+            PipelineError: the training ends before its time.
+        """
+        from pipeline.errors import PipelineError
+
+        try:
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # there is no line to come either
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        problem = (self._problems.read_text().strip().splitlines() or ["no reason given"])[-1]
+        raise PipelineError(f"{self._name}: {problem}")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
