@@ -100,8 +100,8 @@ def as_features(features: np.ndarray, coefficients: int, name: str = "features")
     return np.ascontiguousarray(features, dtype=np.float32)
 
 
-def frames_announced(path: str | Path) -> int:
-    """Frames that a file announces, without reading them; 0 if it cannot be opened.
+def frames_announced(path: str | Path, coefficients: int) -> int:
+    """Frames that a file announces, without reading them; 0 if it cannot be opened or has not so many coefficients.
 
     Reading it is then what raises the error: a list of files is not held up by a bad one.
     """
@@ -109,7 +109,7 @@ def frames_announced(path: str | Path) -> int:
         features = _opened(Path(path))
     except FeaturesError:
         return 0
-    return len(features) if features.ndim == 2 else 0
+    return len(features) if features.ndim == 2 and features.shape[1] == coefficients else 0
 
 
 def _wanted(coefficients: int) -> str:

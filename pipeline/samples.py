@@ -18,7 +18,7 @@ def flaw(samples: np.ndarray) -> str | None:
         return f"finite samples wanted, found {bad} that are NaN, infinite or above {LARGEST:g}"
     peak = magnitudes.max(initial=0.0)
     if peak > LOUDEST:
-        return f"samples in -1..1 wanted, found {peak:g}; samples of 16 bits are taken as they are in int16 arrays"
+        return f"samples in -1..1 wanted, found {peak:g}, as if nobody had divided samples of 16 bits by 32768"
     return None
 
 

@@ -21,7 +21,7 @@ def test_features_of_any_precision_are_read(tmp_path, dtype):
     found = load_features(tmp_path / "a.npy", 3)
     assert found.dtype == np.float32 and type(found) is np.ndarray
     np.testing.assert_array_equal(found, features(dtype=dtype).astype(np.float32))
-    assert frames_announced(tmp_path / "a.npy") == 5
+    assert frames_announced(tmp_path / "a.npy", 3) == 5
 
 
 def test_features_that_lie_column_by_column_are_read(tmp_path):
@@ -74,7 +74,7 @@ def test_a_file_that_is_no_array_is_named(tmp_path):
         with pytest.raises(FeaturesError, match=problem) as error:
             load_features(tmp_path / name, 3)
         assert "\n" not in str(error.value)
-        assert frames_announced(tmp_path / name) == 0
+        assert frames_announced(tmp_path / name, 3) == 0
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
@@ -98,7 +98,7 @@ def test_a_header_that_announces_more_than_there_is_takes_no_memory(tmp_path):
     tracemalloc.start()
     with pytest.raises(FeaturesError, match="cannot be read"):
         load_features(tmp_path / "a.npy", 3)
-    assert frames_announced(tmp_path / "a.npy") == 0
+    assert frames_announced(tmp_path / "a.npy", 3) == 0
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
 
@@ -124,7 +124,7 @@ HEADERS = st.builds(
 def test_wild_bytes_are_features_or_one_line(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "wild.npy"
     path.write_bytes(content)
-    announced = frames_announced(path)
+    announced = frames_announced(path, 3)
     try:
         found = load_features(path, 3)
     except FeaturesError as error:

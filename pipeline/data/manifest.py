@@ -155,7 +155,10 @@ class _Reader:
 
     def _given(self, file: str, transcript: str, speaker: str | None, seconds: float | None) -> Utterance:
         """Features that were computed before."""
-        frames = frames_announced(file) if seconds is None else round(seconds * self._features.per_second)
+        if seconds is None:
+            frames = frames_announced(file, self._features.coefficients)
+        else:
+            frames = round(seconds * self._features.per_second)
         return Utterance(file, transcript, speaker, frames, functools.partial(self._load_features, file))
 
     def piece(

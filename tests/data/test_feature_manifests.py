@@ -110,9 +110,13 @@ def test_statistics_are_those_of_the_same_features_made_of_audio(spoken):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
-def test_a_file_that_turns_out_to_be_bad_is_skipped_and_named(spoken, tmp_path):
-    np.save(tmp_path / "train-3.npy", np.full((50, 12), np.nan, np.float32))
+@pytest.mark.parametrize(
+    "values, problem",
+    [(np.full((50, 12), np.nan), "NaN"), (np.ones((12, 50)), "[frames, 12] wanted, found float32 [12, 50]")],
+)
+def test_a_file_that_turns_out_to_be_bad_is_skipped_and_named(spoken, tmp_path, values, problem):
+    np.save(tmp_path / "train-3.npy", values.astype(np.float32))
     splits = load_splits(spoken[1])
     assert sum(len(examples) for examples, _ in splits.train.of_epoch(0)) == 23
     ((name, reason),) = splits.skipped
-    assert name.endswith("train-3.npy") and "NaN" in reason
+    assert name.endswith("train-3.npy") and problem in reason
