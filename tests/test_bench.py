@@ -305,6 +305,17 @@ def test_a_stream_in_a_process_of_its_own_tells_times_and_memory(exported, tmp_p
     assert 10 < found["early_mb"] < 10_000 and 10 < found["end_mb"] < 10_000
 
 
+def test_runtimes_that_hear_something_else_are_not_timed(capsys):
+    def hears(probabilities):
+        return SimpleNamespace(log_probs=lambda audio: np.log(np.array([probabilities] * len(audio))))
+
+    recognizers = {"one": hears([0.9, 0.1]), "near": hears([0.85, 0.15])}
+    inference._check_alike(recognizers, [np.zeros(3), np.zeros(1)])
+    assert "posteriors of near are 0.050 from those of one" in capsys.readouterr().err
+    with pytest.raises(PipelineError, match=r"far: posteriors are 0\.800 from those of one"):
+        inference._check_alike({"one": hears([0.9, 0.1]), "far": hears([0.1, 0.9])}, [np.zeros(3)])
+
+
 @pytest.mark.parametrize("units", [Units("characters", [" ", "'", "a"]), Units("words", ["<other>", "on", "off"])])
 def test_keywords_are_ones_that_the_units_spell(units):
     found = sounds.keywords(units, 20)

@@ -29,6 +29,8 @@ TARGETS = {
     "memory": {"growth_mb": 10},
 }
 """On one core, for two layers of 256 LSTM units."""
+APART = 0.1
+"""How far LiteRT's posteriors of 8 bits may be from the SavedModel's, of 1, in the mean of all frames."""
 TASKS = ("transcribe", "spot", "clip", "packet", "start", "memory")
 """Methods of `_Bench`."""
 Ways = dict[str, Callable[[], object]]
@@ -71,6 +73,7 @@ class _Bench:
 
     Raises:
         InputError: the model or the audio cannot be used.
+        PipelineError: LiteRT hears something else.
     """
 
     def __init__(self, arguments, folder: Path):
@@ -88,6 +91,7 @@ class _Bench:
             say(f"left out: LiteRT ({error})")
         self._rate = self._recognizer.sample_rate
         self._audio = _load(arguments.audio, self._rate)
+        _check_alike(self._recognizers, self._audio)
         self._folder = folder
         self._seconds = sum(map(len, self._audio)) / self._rate
 
@@ -203,6 +207,20 @@ class _Bench:
                 recognizer.decoder = greedy
 
         return transcribe
+
+
+def _check_alike(recognizers: dict, utterances: list[np.ndarray]) -> None:
+    """Raises: PipelineError: the second one's posteriors are more than APART from the first one's."""
+    from pipeline.errors import PipelineError
+
+    if len(recognizers) < 2:
+        return
+    (first, reference), (name, other) = recognizers.items()
+    pairs = [(np.exp(reference.log_probs(audio)), np.exp(other.log_probs(audio))) for audio in utterances]
+    apart = np.mean(np.concatenate([np.abs(one - two).sum(-1) / 2 for one, two in pairs]))
+    say(f"posteriors of {name} are {apart:.3f} from those of {first}, of 1")
+    if not apart <= APART:
+        raise PipelineError(f"{name}: posteriors are {apart:.3f} from those of {first}, so times would not compare")
 
 
 def _load(names: list[str], rate: int) -> list[np.ndarray]:
