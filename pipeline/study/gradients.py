@@ -17,31 +17,37 @@ _SHARE = 0.01
 
 
 def measure_gradient_flow(results: Results) -> None:
-    """Measures and draws the flow of each variant's first training that did not fail, on a batch of validation data.
+    """Measures and draws the flow of each variant's best training by the validation data, on a batch of that.
 
     Both networks of a training are asked about the same labels in the same frames, where the trained one hears them.
-    `results` gets how far gradients reach: {"gradients": {variant: {state: seconds in each layer}}}.
+    `results` gets how far gradients reach: {"gradients": {variant: {"training": its name, state: seconds in each
+    layer}}}.
     """
-    first: dict[str, str] = {}
-    for name, training in results.values["trainings"].items():
-        if training["failed"] is None:
-            first.setdefault(training["variant"], name)
+    trainings = {name: each for name, each in results.values["trainings"].items() if each["failed"] is None}
+    best: dict[str, str] = {}
+    for name, training in trainings.items():
+        before = best.setdefault(training["variant"], name)
+        if training["best"]["cer"] < trainings[before]["best"]["cer"]:
+            best[training["variant"]] = name
     flows: dict[str, dict[str, GradientFlow]] = {state: {} for state in STATES}
-    for variant, name in first.items():
+    for variant, name in best.items():
         for state, flow in zip(STATES, _before_and_after(Run(results.folder / "trainings" / name)), strict=True):
             flows[state][variant] = flow
     for state, of_variants in flows.items():
         if of_variants:
             path = results.folder / FLOWS[state]
             path.parent.mkdir(parents=True, exist_ok=True)
-            styles = {variant: line_style(results.values["trainings"][first[variant]], 1) for variant in of_variants}
+            styles = {variant: line_style(trainings[best[variant]], 1) for variant in of_variants}
             plot_gradient_flow(path, of_variants, styles)
     results.values["gradients"] = {
         variant: {
-            state: [float(frames * flow.frame_seconds) for frames in flow.reach(_SHARE)]
-            for state, flow in ((state, flows[state][variant]) for state in STATES)
+            "training": name,
+            **{
+                state: [float(frames * flow.frame_seconds) for frames in flow.reach(_SHARE)]
+                for state, flow in ((state, flows[state][variant]) for state in STATES)
+            },
         }
-        for variant in first
+        for variant, name in best.items()
     }
     results.save()
 

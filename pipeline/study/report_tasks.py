@@ -60,18 +60,18 @@ def gradient_blocks(values: dict) -> list[Block]:
     if not reaches:
         return []
     rows = [
-        [variant, *(", ".join(f"{seconds:.2f} s" for seconds in own[state]) for state in FLOWS)]
-        for variant, own in reaches.items()
+        [own["training"], *(", ".join(f"{seconds:.2f} s" for seconds in own[state]) for state in FLOWS)]
+        for own in reaches.values()
     ]
     caption = "Norm of a label's gradient at the hidden states before it, over that at its own frame: {}"
     return [
         Heading("Gradient flow"),
         Text(
             "How long before a label's frame its gradient still has 1 % of the norm that it has there, in each "
-            "recurrent layer: geometric means over labels of validation utterances, of one training's network as it "
-            "was drawn and when it had learnt."
+            "recurrent layer: geometric means over labels of validation utterances, of each variant's best training by "
+            "the validation data, its network as it was drawn and when it had learnt."
         ),
-        Table(["variant", "new", "trained"], rows),
+        Table(["training", "new", "trained"], rows),
         Picture(FLOWS["new"], caption.format("before training")),
         Picture(FLOWS["trained"], caption.format("after training")),
     ]

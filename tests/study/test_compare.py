@@ -66,6 +66,7 @@ def test_results_hold_error_rates_sizes_and_cost(study):
     (memory,) = values["memory"].values()
     assert set(memory["success"]) == set(KINDS) and all(len(shares) == 2 for shares in memory["success"].values())
     assert values["adding"]["gru, 10, 7"]["parameters"] > 0
+    assert {reaches["training"] for reaches in values["gradients"].values()} == set(values["trainings"])
     for reaches in values["gradients"].values():
         assert all(seconds >= 0 for state in ("new", "trained") for seconds in reaches[state])
 
@@ -113,6 +114,19 @@ def test_another_seed_is_added_and_one_that_fails_does_not_stop_the_rest(study, 
     }
     make_report(results)
     assert "| lstm-0.01-seed8 | failed |" in (folder / "report.md").read_text()
+
+
+def test_gradients_are_those_of_the_best_training(study, monkeypatch):
+    _, folder, _ = study
+    results = Results(folder)
+    monkeypatch.setattr(results, "save", lambda: None)
+    known = results.values["trainings"]
+    for worse in ("a worse one", "another"):
+        known = {worse: {**known["lstm-0.01-seed7"], "best": {"cer": 9.0}}, **known}
+    results.values["trainings"] = known
+    measure_gradient_flow(results)
+    found = [reaches["training"] for reaches in results.values["gradients"].values()]
+    assert found == ["lstm-0.01-seed7", "simple_rnn-0.01-seed7"]
 
 
 def test_several_learning_rates_are_told_side_by_side(study):
