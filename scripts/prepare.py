@@ -62,6 +62,7 @@ def _splits(arguments, skipped):
     if Path(arguments.source).suffix in (".yaml", ".yml"):
         if arguments.rate is not None:
             raise InputError("--rate: not with a configuration, whose features.sample_rate it is")
+        _check_format(arguments)
         settings = load_config(
             arguments.source, ["data.cache=none", *arguments.overrides, *skipping.overrides(arguments)]
         )
@@ -107,12 +108,21 @@ def _settings_of(arguments):
         entry = {"kind": "manifest", "path": source}
     else:
         entry = {"kind": "corpus", "path": source, "format": arguments.format, "split": split}
+    if entry["kind"] != "corpus":
+        _check_format(arguments)
     for text in arguments.overrides:
         override(entry, text)
     values = {"name": "prepared", "data": {"train": [entry], "valid": [_UNREAD], "cache": "none"}}
     rate = 16000 if arguments.rate is None else arguments.rate
     values["features"] = {"sample_rate": rate, "n_fft": max(512, rate // 32)}
     return config_of(values, source)
+
+
+def _check_format(arguments) -> None:
+    from pipeline.errors import InputError
+
+    if arguments.format is not None:
+        raise InputError(f"--format: a corpus as SOURCE wanted with it, found {arguments.source}")
 
 
 def _write_manifest(arguments, out: Path) -> None:

@@ -155,6 +155,8 @@ def test_more_unreadable_recordings_than_allowed_are_listed_but_not_in_others_fo
         (["features.yaml", "out"], "features.yaml: features.input = audio wanted, found features; there is nothing"),
         (["nowhere.yaml", "out"], "error: nowhere.yaml: a configuration file wanted"),
         (["features.yaml", "out", "--rate", "8000"], "error: --rate: not with a configuration"),
+        (["features.yaml", "out", "--format", "csv"], "error: --format: a corpus as SOURCE wanted with it, found "),
+        (["nowhere.jsonl", "out", "--format", "csv"], "error: --format: a corpus as SOURCE wanted with it, found no"),
         (["corpus", "out.jsonl", "split=dev"], "error: split=dev: a folder as OUT wanted with it, found a manifest"),
         (["corpus", "out.jsonl", "--rate", "8000"], "error: --rate: a folder as OUT wanted with it, found a manifest"),
         (["tfds:spoken_digit", "out.jsonl"], "error: tfds:spoken_digit: a corpus as it was downloaded wanted to make"),

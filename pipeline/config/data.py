@@ -126,7 +126,6 @@ class _Source(Section):
     weight: PositiveFloat = Field(
         1.0, description="How often an epoch has each utterance; 0.5: half of them, others each time."
     )
-    text: Text | None = Field(None, description="This source's own way of writing transcripts; default: the general.")
     level_db: Annotated[float, Field(ge=-60, le=0)] | None = Field(
         None, description="Root mean square, below full scale, that each utterance is brought to."
     )
@@ -134,11 +133,26 @@ class _Source(Section):
 
     @property
     @abc.abstractmethod
+    def own_text(self) -> Text | None:
+        """How it writes transcripts, if not as all do."""
+
+    @property
+    @abc.abstractmethod
     def summary(self) -> str:
         """What speech it is, in a few words, for a model's card."""
 
 
-class ManifestSource(_Source):
+class _TextSource(_Source):
+    """One whose key `text` is its own way of writing transcripts."""
+
+    text: Text | None = Field(None, description="This source's own way of writing transcripts; default: the general.")
+
+    @property
+    def own_text(self) -> Text | None:
+        return self.text
+
+
+class ManifestSource(_TextSource):
     """JSON lines with audio_filepath (or features_filepath), text, and optionally duration and speaker."""
 
     kind: Literal["manifest"]
@@ -149,7 +163,7 @@ class ManifestSource(_Source):
         return f"the recordings in `{self.path}`"
 
 
-class CorpusSource(_Source):
+class CorpusSource(_TextSource):
     """A corpus as it was downloaded."""
 
     kind: Literal["corpus"]
@@ -174,6 +188,7 @@ class TfdsSource(_Source):
     audio: str = "audio"
     sample_rate: PositiveInt | None = Field(None, description="Of the audio, in hertz, where the set does not tell.")
     text: str | None = Field(None, description="The text feature; or else `label` names the word.")
+    transcripts: Text | None = Field(None, description="What other sources call `text`: its own way of writing them.")
     label: str = "label"
     label_texts: list[str] | None = Field(None, description="The words of the labels; default: the set's own names.")
     speaker: str | None = Field(None, description="The feature that tells the speaker.")
@@ -199,11 +214,15 @@ class TfdsSource(_Source):
         return self
 
     @property
+    def own_text(self) -> Text | None:
+        return self.transcripts
+
+    @property
     def summary(self) -> str:
         return f"TensorFlow Datasets `{self.name or self.path}`, split `{self.split}`"
 
 
-class SynthesisSource(_Source):
+class SynthesisSource(_TextSource):
     """Speech synthesized by espeak-ng, where a variant, such as f3, is a speaker in whatever accent; or by Piper."""
 
     kind: Literal["synthesis"]

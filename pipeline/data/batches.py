@@ -11,7 +11,16 @@ import numpy as np
 from pipeline.augment import WaveformAugmentation
 from pipeline.config import Augment, Config
 from pipeline.data.onsets import speech_onset
-from pipeline.data.utterances import Example, Examples, Skipped, Utterance, reason_of, too_many_skipped, unlearnable
+from pipeline.data.utterances import (
+    Example,
+    Examples,
+    Skipped,
+    Utterance,
+    reason_of,
+    too_long,
+    too_many_skipped,
+    unlearnable,
+)
 from pipeline.errors import InputError, UnreadableError
 
 Batch = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
@@ -21,6 +30,12 @@ frame before which nothing is said."""
 
 _JITTER = 0.05
 """How far lengths are blurred before sorting: batches differ from epoch to epoch, padding stays below 10 %."""
+
+_AN_OCTAVE = 8
+"""Sizes that signals are padded to for a compiler: what is added on top is about a twentieth."""
+
+_SHORTER = 0.8
+"""Of what augmentation makes shorter than this share it is looked up whether it still is long enough for its text."""
 
 log = logging.getLogger(__name__)
 
@@ -84,14 +99,29 @@ class Batches:
 
     def _augmented(self, examples: Examples, epoch: int) -> np.ndarray:
         """float [examples], how long they are once they are augmented."""
-        lengths = {
-            settings: augmentation.lengths(examples.samples, self._random(epoch))
-            for settings, augmentation in self._augmentations.items()
-        }
-        if len(lengths) <= 1:
-            return next(iter(lengths.values()), examples.samples)
-        own = np.array([self._own(utterance) for utterance in examples.utterances])
-        return np.select([own == settings for settings in lengths], list(lengths.values()))
+        if not self._augmentations:
+            return examples.samples
+        by_each = [each.lengths(examples.samples, self._random(epoch)) for each in self._augmentations.values()]
+        if len(by_each) == 1:
+            lengths = by_each[0]
+        else:
+            lengths = np.stack(by_each)[self._owners(examples), np.arange(len(examples))]
+        for number in np.flatnonzero(lengths < _SHORTER * examples.samples):
+            if unlearnable(examples[number].labels, int(lengths[number]), self._settings):
+                lengths[number] = examples.samples[number]  # as `_audio` has it
+        return lengths
+
+    def _owners(self, examples: Examples) -> np.ndarray:
+        """int [examples]: by which of the augmentations each is changed."""
+        order, known = list(self._augmentations), {}
+
+        def place(augment: Augment | None) -> int:
+            key = id(augment)  # to compare a million settings would take long
+            if key not in known:
+                known[key] = order.index(repr(augment or self._settings.augment))
+            return known[key]
+
+        return np.fromiter((place(utterance.augment) for utterance in examples.utterances), int, len(examples))
 
     def _own(self, utterance: Utterance) -> str:
         """The settings by which an utterance is augmented."""
@@ -109,6 +139,7 @@ class Batches:
         most = seconds * self._settings.features.lengths_per_second
         bounds, begin, longest = [], 0, 0.0
         for number, length in enumerate(lengths.tolist()):
+            length = _size_among_few(length, _AN_OCTAVE) if self._few_shapes else length
             count, longest = number - begin, max(longest, length)
             if count and (count == size or (count + 1) * longest > most):
                 bounds.append(number)
@@ -142,19 +173,23 @@ class Batches:
     def before_and_after(self, count: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
         """Names and waveforms float32 [samples] of some of the first epoch's utterances, as recorded and as augmented.
 
-        One of each of the first batches; none if nothing is augmented, or what cannot be read.
+        One of each of the first batches that have any; none if nothing is augmented, or what cannot be read.
         """
         if not self._augmentations:
             return []
         examples = self._examples(0)
         pairs = []
-        for number, (index, *_) in enumerate(self._order(examples, 0, augment=True)[:count], 1):
-            example = examples[index]
-            if self._own(example.utterance) == repr(Augment()):
+        for batch in self._order(examples, 0, augment=True):
+            changed = (index for index in batch if self._own(examples.utterances[index]) != repr(Augment()))
+            index = next(changed, None)
+            if index is None:
                 continue
+            example = examples[index]
             (before, _, problem), (after, _, _) = (self._audio(example, place) for place in (None, (0, int(index))))
             if problem is None:
-                pairs.append((f"{number} {Path(example.utterance.name).stem}", before, after))
+                pairs.append((f"{len(pairs) + 1} {Path(example.utterance.name).stem}", before, after))
+            if len(pairs) == count:
+                break
         return pairs
 
     def __iter__(self) -> Iterator[Batch]:
@@ -179,7 +214,8 @@ class Batches:
             audio = utterance.load()
         except UnreadableError as error:
             return None, 0, reason_of(utterance, error)
-        problem = unlearnable(example.labels, len(audio), self._settings)  # the announced length may be wrong
+        # The announced length may be wrong.
+        problem = too_long(len(audio), self._settings) or unlearnable(example.labels, len(audio), self._settings)
         if problem is not None or self._settings.features.input == "features":
             return audio, 0, problem
         if place is None:
@@ -209,7 +245,7 @@ def _pad(name: str, waveforms: list[np.ndarray], examples: list[Example], few_sh
         return _size_among_few(longest, an_octave) if few_shapes else longest
 
     lengths = np.array([len(waveform) for waveform in waveforms], np.int32)
-    signal = np.zeros((len(waveforms), size(lengths.max(), 4), *waveforms[0].shape[1:]), np.float32)
+    signal = np.zeros((len(waveforms), size(lengths.max(), _AN_OCTAVE), *waveforms[0].shape[1:]), np.float32)
     for row, waveform in zip(signal, waveforms, strict=True):
         row[: len(waveform)] = waveform
     label_lengths = np.array([len(example.labels) for example in examples], np.int32)

@@ -134,10 +134,14 @@ class _Reader:
         if self._file_key not in values:
             self._check_kind(values)
         file, transcript = _string(values, self._file_key), _string(values, "text")
+        if not file:
+            raise InputError(f"{self._file_key!r} with a file's name wanted, found ''")
         speaker, transcript = _speaker(values), self._once(transcript)
         speaker = speaker if speaker is None else self._once(speaker)
         seconds, offset = _seconds(values, "duration"), _seconds(values, "offset")
         if self._features:
+            if offset is not None:
+                raise InputError(f"'offset' of {offset:g}: a whole file of features wanted")
             return self._given(os.path.join(self._folder, file), transcript, speaker, seconds)
         return self.piece(file, transcript, speaker, seconds, offset)
 

@@ -85,8 +85,8 @@ def _utterances(
 
 def _as_wanted(utterances: list[Utterance], source: config.Source) -> list[Utterance]:
     """With the source's own way of writing transcripts, level and augmentation."""
-    if source.text is not None:
-        own = source.text.model_dump()
+    if source.own_text is not None:
+        own = source.own_text.model_dump()
         utterances = [dataclasses.replace(u, transcript=text.normalize(u.transcript, **own)) for u in utterances]
     if source.level_db is not None:
         utterances = [

@@ -5,6 +5,7 @@ import ctypes
 import difflib
 import functools
 import itertools
+import math
 import os
 import re
 import tempfile
@@ -45,6 +46,7 @@ _DO_NOT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: without it a missing data f
 _RATE, _PITCH = 1, 3  # espeak_PARAMETER
 _UTF8 = 1  # espeakCHARS_UTF8
 _OK = 0
+_MOST_TEXTS = 100_000  # that one phrase may stand for
 _LONGEST_DATA_PATH = 120  # bytes; espeak-ng keeps the data folder's path, and a file's name below it, in 160
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
@@ -61,7 +63,8 @@ def expand(phrase: str) -> list[str]:
         The different texts, single-spaced, in the order of the alternatives.
 
     Raises:
-        InputError: a bracket that is not closed, not opened, nested or empty, a `|` outside, or a text without words.
+        InputError: a bracket that is not closed, not opened, nested or empty, a `|` outside, a text without words, or
+            more texts than memory should hold.
     """
     parts = re.split(r"\(([^()]*)\)", phrase)
     if re.search(r"[()|]", "".join(parts[::2])):
@@ -69,6 +72,9 @@ def expand(phrase: str) -> list[str]:
     choices = [part.split("|") if number % 2 else [part] for number, part in enumerate(parts)]
     if not all(any(map(str.strip, choice)) for choice in choices[1::2]):
         raise InputError(f"phrase {phrase!r}: alternatives as in `(on|off)` wanted, found none in a pair of brackets")
+    count = math.prod(map(len, choices))
+    if count > _MOST_TEXTS:
+        raise InputError(f"phrase {phrase[:60]!r}: at most {_MOST_TEXTS:,} texts of one wanted, found {count:,}")
     texts = [" ".join("".join(chosen).split()) for chosen in itertools.product(*choices)]
     if "" in texts:
         raise InputError(f"phrase {phrase!r}: words wanted, found a text without any")

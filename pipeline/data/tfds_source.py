@@ -69,6 +69,7 @@ def read_tfds(
             near = difflib.get_close_matches(key, features, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise InputError(f"TFDS {told}: no feature {key!r}; there are {', '.join(features)}{hint}")
+    _check_kinds(source, features, told)
     found_rate = getattr(features[source.audio], "sample_rate", None) or (builder.info.metadata or {}).get(
         "sample_rate"
     )
@@ -84,7 +85,8 @@ def read_tfds(
             raise InputError(f"TFDS {told}: label_texts, or the feature with the text as `text`, wanted")
         names = ["" if name == SILENCE else name for name in names]
 
-    read = _Reader(examples, source.audio, found_rate, sample_rate, cache or NoCache(), str(builder.data_dir))
+    place = f"{builder.data_dir}/{source.split}/{source.audio}"
+    read = _Reader(examples, source.audio, found_rate, sample_rate, cache or NoCache(), place)
     utterances = []
     for number, line in enumerate(_index(builder, source, examples, index_folder)):
         if source.text:
@@ -105,8 +107,27 @@ def read_tfds(
     return utterances
 
 
+def _check_kinds(source: TfdsSource, features: Any, told: str) -> None:
+    """Raises: InputError: a feature that is there cannot be what the source takes it for."""
+    kinds = {"audio": (source.audio, "samples"), "speaker": (source.speaker, "one text or number")}
+    kinds |= {"text": (source.text, "one text")} if source.text else {"label": (source.label, "one whole number")}
+    for key, (name, wanted) in kinds.items():
+        if name is None:
+            continue
+        feature = features[name]
+        numbers = np.issubdtype(feature.np_dtype, np.number)
+        fits = {
+            "samples": len(feature.shape) in (1, 2) and numbers,
+            "one text or number": not feature.shape,
+            "one text": not feature.shape and not numbers,
+            "one whole number": not feature.shape and np.issubdtype(feature.np_dtype, np.integer),
+        }
+        if not fits[wanted]:
+            raise InputError(f"TFDS {told}: {key} = {name}: a feature of {wanted} wanted, found {feature}")
+
+
 class _Reader:
-    """Reads an utterance's audio by its number."""
+    """Reads an utterance's audio by its number; the cache knows it by its place among the set's."""
 
     def __init__(self, examples, feature: str, found_rate: int, rate: int, cache: Cache, place: str):
         self._examples, self._feature, self._place = examples, feature, place
@@ -200,7 +221,7 @@ def _short(value: Any) -> Any:
 def _index(builder: Any, source: TfdsSource, examples: Any, folder: Path | None) -> list[dict]:
     """{"text", "speaker", "samples"} of each example, from the file that an earlier look at them left."""
     ready = Path(builder.data_dir) / f"index-{source.split}.jsonl"  # prepare.py's
-    if source.path and ready.exists() and (source.text, source.audio) == ("text", "audio"):
+    if source.path and ready.exists() and (source.text, source.audio, source.speaker) == ("text", "audio", "speaker"):
         return [json.loads(line) for line in ready.read_text(encoding="utf-8").splitlines()]
     file = None
     if folder is not None:

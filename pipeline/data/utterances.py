@@ -255,8 +255,8 @@ def _problem(utterance: Utterance, transcript: str, frames: int, settings: Confi
             if settings.units.unknown == "error":
                 raise InputError(f"{utterance.name}: {error}") from error
             return str(error)
-    if utterance.samples > settings.data.longest_seconds * settings.features.lengths_per_second:
-        return f"longer than {settings.data.longest_seconds:g} s"
+    if problem := too_long(utterance.samples, settings):
+        return problem
     if not utterance.samples or frames >= 2 * len(transcript) > 0:  # enough for whatever units
         return None
     return unlearnable(tuple(units.encode(transcript)), utterance.samples, settings)
@@ -289,6 +289,12 @@ def too_many_skipped(
         raise InputError(f"{split}: none of {of} utterances can be used: {told or 'there are none'}")
     if count > most * of:
         raise InputError(f"{split}: {skipped.summary(of, count)}; {setting} allows {most:.0%}")
+
+
+def too_long(samples: int, settings: Config) -> str | None:
+    """Why an utterance of so many is not taken; None if it is."""
+    longest = settings.data.longest_seconds
+    return f"longer than {longest:g} s" if samples > longest * settings.features.lengths_per_second else None
 
 
 def unlearnable(labels: tuple[int, ...], samples: int, settings: Config) -> str | None:

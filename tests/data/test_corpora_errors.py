@@ -55,6 +55,7 @@ def row(line):
             r"t\.csv: a column of text wanted \(text, .*'words'",
         ),
         (lambda f: table(f, "a.wav,one"), r"t\.csv: a column of audio wanted \(path, .*found 'a\.wav', 'one'"),
+        (lambda f: table(f, "x" * 200_000), r"t\.csv:1: a table's row wanted, found one that is none"),
         (lambda f: table(f), r"t\.csv: a column of audio wanted \(path, .*found none"),
         (lambda f: table(f, "path,text"), r"t\.csv: utterances wanted, found none"),
         (
@@ -77,7 +78,7 @@ def row(line):
         (lambda f: kaldi(f, segments=["r1 r1 x 1"]), r"segments:1: seconds wanted, found 'x'"),
         (lambda f: kaldi(f, utt2dur=["r1 x"]), r"utt2dur:1: seconds wanted, found 'x'"),
     ],
-    ids=range(26),
+    ids=range(27),
 )
 def test_what_is_wrong_is_told_with_its_file_and_line(tmp_path, make, message):
     with pytest.raises(InputError, match=message) as told:

@@ -66,8 +66,10 @@ def test_a_line_with_both_serves_either_model(tmp_path):
         ({}, FRAMES, "'features_filepath' with a string wanted, found None"),
         ({"features_filepath": 7}, FRAMES, "'features_filepath' with a string wanted, found 7"),
         ({"features_filepath": "a\0.npy"}, FRAMES, "'features_filepath' with characters wanted"),
+        ({"features_filepath": ""}, FRAMES, "'features_filepath' with a file's name wanted, found ''"),
+        ({"features_filepath": "a.npy", "offset": 1, "duration": 1}, FRAMES, "'offset' of 1: a whole file of features"),
     ],
-    ids=range(5),
+    ids=range(7),
 )
 def test_a_line_of_another_kind_is_named_by_file_and_number(tmp_path, line, features, message):
     good = {"features_filepath": "a.npy", "audio_filepath": "a.wav", "text": "a", "duration": 1}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.audio import AudioError
-from pipeline.config import TfdsSource
-from pipeline.data import prepared_beam
+from pipeline.config import Config, TfdsSource
+from pipeline.data import prepared_beam, sources
 from pipeline.data.prepared import prepare
 from pipeline.data.tfds_source import read_tfds
 from pipeline.data.utterances import Skipped, Utterance
@@ -66,6 +66,28 @@ def test_splits_and_parts_of_them_can_be_asked_for(ready):
     assert [u.samples for u in read(ready, rate=16000)] == [2 * u.samples for u in read(ready)]
     with pytest.raises(InputError, match="nowhere"):
         read(ready, "nowhere")
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
+def test_parts_of_a_set_are_told_apart(ready, tmp_path, cache):
+    parts = [{"kind": "tfds", "path": str(ready), "split": split} for split in ("train[:3]", "train[3:]")]
+    data = {"train": parts, "valid": parts, "cache": cache, "cache_folder": str(tmp_path)}
+    settings = Config.model_validate({"name": "a", "features": {"sample_rate": RATE, "n_fft": 256}, "data": data})
+    found = sources.read(settings.data.train, settings, "train")(0)
+    for utterance, wanted in zip(found, read(ready), strict=True):
+        assert utterance.transcript == wanted.transcript
+        np.testing.assert_array_equal(utterance.load(), wanted.load())
+
+
+def test_another_feature_may_tell_the_speaker_and_transcripts_their_own_form(ready):
+    entry = {"kind": "tfds", "path": str(ready), "text": "text", "speaker": "id", "speaker_pattern": r"(\d)\.wav$"}
+    entry["transcripts"] = {"remove": "0123456789"}
+    settings = Config.model_validate(
+        {"name": "a", "features": {"sample_rate": RATE, "n_fft": 256}, "data": {"train": [entry], "valid": [entry]}}
+    )
+    found = sources.read(settings.data.train, settings, "train")(0)
+    assert sorted(u.speaker for u in found) == list("012345")
+    assert {u.transcript.strip() for u in found} == {"text"}
 
 
 @pytest.mark.parametrize("split", ["train[5:1]", "train[2:0]", "train[0:0]", "dev_clean + train[5:1]"])

@@ -58,6 +58,13 @@ def test_a_malformed_phrase_is_named(phrase):
     assert repr(phrase) in str(caught.value)
 
 
+def test_a_phrase_that_stands_for_more_than_memory_holds_is_refused():
+    with pytest.raises(
+        InputError, match=r"phrase '\(a\|b\) .*': at most 100,000 texts of one wanted, found 67,108,864"
+    ):
+        synthesis.expand("(a|b) " * 26)
+
+
 def test_voices_are_sorted_and_different():
     voices = synthesis.voices(["en-us", "en-gb", "en-us"])
     assert voices == sorted(set(voices))

@@ -60,6 +60,11 @@ def test_spoken_digits_come_at_another_rate(digits, real_data):
         ({"speaker": "speaker_id"}, "no feature 'speaker_id'; there are"),
         ({"speaker_pattern": "^(nobody)"}, r"speaker_pattern '\^\(nobody\)' finds no speaker in"),
         ({"split": "nowhere"}, r"spoken_digit \(nowhere\)"),
+        ({"speaker": "audio"}, "speaker = audio: a feature of one text or number wanted, found Audio"),
+        ({"text": "audio"}, "text = audio: a feature of one text wanted, found Audio"),
+        ({"text": "label"}, "text = label: a feature of one text wanted, found ClassLabel"),
+        ({"label": "audio/filename"}, "label = audio/filename: a feature of one whole number wanted, found Text"),
+        ({"audio": "label"}, "audio = label: a feature of samples wanted, found ClassLabel"),
         ({"sample_rate": 16000}, "sample_rate = 8000 wanted, as the set has it, got 16000"),
     ],
 )

@@ -86,11 +86,18 @@ def _delimiter(path: Path) -> str:
     first = first_line(path, "a table", newline="")
     if path.suffix.lower() == ".tsv":
         return "\t"
-    headers = {delimiter: next(csv.reader([first], delimiter=delimiter), []) for delimiter in ",;\t|"}
+    headers = {delimiter: _fields(first, delimiter) for delimiter in ",;\t|"}
     for delimiter, header in headers.items():
         if _column(header, AUDIO) is not None and _column(header, TEXT) is not None:
             return delimiter
     return max(headers, key=lambda delimiter: len(headers[delimiter]))
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:  # which is told where the rows are read
+        return []
 
 
 def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
