@@ -51,14 +51,17 @@ def make_report(results: Results) -> None:
 
 def best_rate(trainings: list[dict]) -> float:
     """Of a variant's learning rates, the one with the fewest failures and then the lowest mean character error rate on
-    the validation data."""
+    the validation data; of those with the most seeds, since one seed says less than the mean of several."""
+    by_rate: dict[float, list[dict]] = {}
+    for training in trainings:
+        by_rate.setdefault(training["learning_rate"], []).append(training)
+    most = max(map(len, by_rate.values()))
 
     def rank(rate: float) -> tuple[float, float]:
-        own = [training for training in trainings if training["learning_rate"] == rate]
-        good = [training["best"]["cer"] for training in own if training["failed"] is None]
-        return 1 - len(good) / len(own), float(np.mean(good)) if good else math.inf
+        good = [training["best"]["cer"] for training in by_rate[rate] if training["failed"] is None]
+        return 1 - len(good) / most, float(np.mean(good)) if good else math.inf
 
-    return min(dict.fromkeys(training["learning_rate"] for training in trainings), key=rank)
+    return min((rate for rate, own in by_rate.items() if len(own) == most), key=rank)
 
 
 def _introduction(values: dict, trainings: list[dict]) -> list[Block]:
@@ -102,7 +105,8 @@ def _error_rates(values: dict, kept: list[dict]) -> list[Block]:
         Heading("Error rates"),
         Text(
             "Means over the seeds; in brackets the 95 % interval of the mean (Student's t), which takes two seeds. "
-            "Where a variant was trained with several learning rates, the one that does best on the validation data."
+            "Where a variant was trained with several learning rates, of those with the most seeds the one that does "
+            "best on the validation data."
         ),
         Table(head, rows),
     ]

@@ -152,12 +152,14 @@ def test_a_budget_in_minutes_becomes_epochs_by_the_timed_one(study, monkeypatch)
         run_trainings(settings, Plan(CELLS, seeds=1, minutes=1), results)
 
 
-def test_the_best_learning_rate_is_the_one_that_fails_least():
-    good = [
-        {"learning_rate": rate, "failed": None, "best": {"cer": cer}} for rate, cer in ((1, 0.5), (2, 0.3), (2, 0.4))
-    ]
+def test_the_best_learning_rate_is_the_one_that_fails_least_of_those_with_the_most_seeds():
+    def trained(rate, cer, failed=None):
+        return {"learning_rate": rate, "failed": failed, "best": {"cer": cer}}
+
+    good = [trained(1, 0.5), trained(1, 0.5), trained(2, 0.3), trained(2, 0.4)]
     assert best_rate(good) == 2
-    assert best_rate([*good, {"learning_rate": 2, "failed": "the loss is nan"}]) == 1
+    assert best_rate([*good[:3], trained(2, None, "the loss is nan")]) == 1
+    assert best_rate([*good, trained(3, 0.1)]) == 2
 
 
 def test_a_folder_with_another_study_is_refused(study):
