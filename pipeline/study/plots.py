@@ -66,6 +66,7 @@ def plot_rates(path: Path, trainings: list[dict]) -> None:
                 if training["failed"] is not None:
                     axes.plot(training["learning_rate"], 105, "x", color=_colour(training))
         axes.set(xlabel="learning rate", xscale="log", ylim=(-1, 110))
+        _only_ticks(axes, sorted({training["learning_rate"] for training in trainings}))
         _legend(axes, trainings)
 
 
@@ -80,9 +81,14 @@ def plot_memory(path: Path, records: list[dict], delays: list[float], kinds: lis
                 each.fill_between(delays, shares.min(axis=0), shares.max(axis=0), color=_colour(own[0]), alpha=0.12)
             each.axhline(100 / words, color="black", linewidth=0.8, linestyle=(0, (4, 3)))
             each.set(title=kind, xlabel="delay (s)", xscale="log", ylim=(0, 102))
-            each.set_xticks(delays, [f"{delay:g}" for delay in delays])
-            each.minorticks_off()
+            _only_ticks(each, delays)
         _legend(axes[-1], records)
+
+
+def _only_ticks(axes, values: list[float]) -> None:
+    """On a logarithmic axis, where ticks of its own would crowd."""
+    axes.set_xticks(values, [f"{value:g}" for value in values])
+    axes.minorticks_off()
 
 
 @contextlib.contextmanager
