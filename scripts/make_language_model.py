@@ -50,7 +50,8 @@ def _manifest_text(place: str, line: str) -> str:
 
 
 arguments = command.parser(
-    __doc__, "python scripts/make_language_model.py train.jsonl menu.txt orders.arpa --model exported/commands_lstm"
+    __doc__,
+    "python scripts/make_language_model.py train.jsonl menu.txt orders.arpa --model exported/commands-spelled-lstm",
 )
 arguments.add_argument("text", metavar="TEXT", nargs="+", help="a text file, or a manifest of JSON lines with text")
 arguments.add_argument("out", metavar="OUT.arpa", help="the file to write")

@@ -70,7 +70,8 @@ def _print(file: str, detection, as_json: bool) -> None:
 
 
 arguments = command.parser(
-    __doc__, 'python scripts/spot.py --model exported/commands_lstm --keyword "brown sugar" --keyword latte order.wav'
+    __doc__,
+    'python scripts/spot.py --model exported/commands-spelled-lstm --keyword "brown sugar" --keyword latte order.wav',
 )
 decoders.add_model_options(arguments)
 arguments.add_argument(

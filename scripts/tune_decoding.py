@@ -110,7 +110,7 @@ def _print_table(trials: list, weights: list[float], bonuses: list[float]) -> No
 
 
 arguments = command.parser(
-    __doc__, "python scripts/tune_decoding.py --model exported/commands_lstm valid.jsonl --lm orders.arpa"
+    __doc__, "python scripts/tune_decoding.py --model exported/commands-spelled-lstm valid.jsonl --lm orders.arpa"
 )
 arguments.add_argument("--model", metavar="EXPORTED", required=True, help="an exported model's folder")
 arguments.add_argument(

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.processes import one_core, python, say, say_load
 from benchmarks.timing import Row, Stopwatch, Times, at_least, measure, rows
 
-EXAMPLE = "python scripts/bench.py inference --model exported/commands_lstm recordings/ --json"
+EXAMPLE = "python scripts/bench.py inference --model exported/commands-spelled-lstm recordings/ --json"
 PACKET_SECONDS = 0.02
 TOGETHER = 8
 BEAM = 16
