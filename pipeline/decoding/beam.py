@@ -20,8 +20,9 @@ from pipeline.errors import InputError
 from pipeline.text import Units
 
 DEFAULT_WIDTH = 16
-DEFAULT_HOTWORD_WEIGHT = 8.0
-"""Nats for a hotword that is there: it may be e^8, or 3000, times less probable than what it replaces."""
+DEFAULT_HOTWORD_WEIGHT = {"characters": 8.0, "words": 2.0}
+"""Nats for a hotword that is there, by the kind of the units: it may be e^8, or 3000, times less probable than what it
+replaces. A word that is a single unit is put in where nobody said it for far less than one of many letters."""
 DEFAULT_CUTOFF = 8.0
 """Nats: units this much less probable than a frame's best one are not tried."""
 
@@ -91,7 +92,7 @@ class BeamDecoder:
         language_model_weight: what its log probabilities are multiplied by, 0 or more.
         word_bonus: nats for each word.
         hotwords: words and phrases to expect, or a dict of them with how many times the weight each is worth.
-        hotword_weight: nats for a hotword in the text.
+        hotword_weight: nats for a hotword in the text; default: `DEFAULT_HOTWORD_WEIGHT`.
         cutoff: nats; see `DEFAULT_CUTOFF`.
 
     Raises:
@@ -111,7 +112,7 @@ class BeamDecoder:
         language_model_weight: float = DecodingWeights.language_model_weight,
         word_bonus: float = DecodingWeights.word_bonus,
         hotwords: Mapping[str, float] | Iterable[str] = (),
-        hotword_weight: float = DEFAULT_HOTWORD_WEIGHT,
+        hotword_weight: float | None = None,
         cutoff: float = DEFAULT_CUTOFF,
     ):
         if width < 1:
@@ -125,6 +126,8 @@ class BeamDecoder:
         self._units, self._frame_seconds, self._width, self._cutoff = units, frame_seconds, width, cutoff
         self._pause_frames = pause_frames(units, frame_seconds)
         self._space = units.symbols.index(" ") + 1 if units.kind == "characters" and " " in units.symbols else None
+        if hotword_weight is None:
+            hotword_weight = DEFAULT_HOTWORD_WEIGHT[units.kind]
         self._scorer = PrefixScorer(
             units, language_model, language_model_weight, word_bonus, Hotwords(hotwords, hotword_weight, units)
         )

@@ -214,6 +214,13 @@ def test_hotwords_are_heard_in_the_narrowest_beam(hotwords):
     assert text == ("a hot mocha" if "hot mocha" in hotwords else "a hut mocha")
 
 
+def test_a_hotword_that_is_one_unit_is_not_put_in_where_nobody_said_it():
+    log_probs = np.log([[0.98, 0.01, 0.01], [0.01, 0.98, 0.01], [0.98, 0.01, 0.01]])
+    assert BeamDecoder(Units("words", ["a", "b"]), 0.03, hotwords=["b"]).decode(log_probs).text == "a"
+    close = np.log([[0.1, 0.6, 0.3]])
+    assert BeamDecoder(Units("words", ["a", "b"]), 0.03, hotwords=["b"]).decode(close).text == "b"
+
+
 def test_a_hotword_is_no_part_of_a_longer_word():
     log_probs = confused("mochas", "muchas", ENGLISH, 0.6)
     assert BeamDecoder(ENGLISH, 0.03, hotwords=["mocha", "ochas"]).decode(log_probs).text == "muchas"
