@@ -115,12 +115,13 @@ def _check_kinds(source: TfdsSource, features: Any, told: str) -> None:
         if name is None:
             continue
         feature = features[name]
-        numbers = np.issubdtype(feature.np_dtype, np.number)
+        nested = isinstance(feature.shape, dict)
+        axes, kind = (-1, object) if nested else (len(feature.shape), feature.np_dtype)
         fits = {
-            "samples": len(feature.shape) in (1, 2) and numbers,
-            "one text or number": not feature.shape,
-            "one text": not feature.shape and not numbers,
-            "one whole number": not feature.shape and np.issubdtype(feature.np_dtype, np.integer),
+            "samples": axes in (1, 2) and np.issubdtype(kind, np.number),
+            "one text or number": axes == 0,
+            "one text": axes == 0 and not np.issubdtype(kind, np.number),
+            "one whole number": axes == 0 and np.issubdtype(kind, np.integer),
         }
         if not fits[wanted]:
             raise InputError(f"TFDS {told}: {key} = {name}: a feature of {wanted} wanted, found {feature}")
