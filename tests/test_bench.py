@@ -1,54 +1,26 @@
 import json
 import os
-import subprocess
 import sys
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import bench
+import commands
 import numpy as np
 import pytest
-import soundfile
 import tiny
-from benchmarks import features, fresh, growth, inference, peers, profile, sounds
+from benchmarks import features, growth, peers, profile
 from benchmarks import train as train_bench
 from benchmarks.timing import Row, Stopwatch, print_rows, rows
 
-from pipeline.config import Augment, load_config
+from pipeline.config import Augment
 from pipeline.errors import InputError, PipelineError
-from pipeline.export.saved_model import export
-from pipeline.text import Units
-from pipeline.training.trainer import train
 
-ROOT = Path(__file__).resolve().parents[1]
 TINY = ["--batch", "2", "--frames", "9", "--labels", "3", "--units", "5", "--repeats", "1"]
 
 
 def run(*arguments, **environment):
-    command = [sys.executable, str(ROOT / "scripts" / "bench.py"), *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment})
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bench")
-    train(load_config(tiny.write_config(folder, training={"epochs": 1})), folder / "run")
-    export(folder / "run", folder / "out")
-    return folder / "out"
-
-
-@pytest.fixture
-def inferred(exported, capsys):
-    """What `bench.py inference` says of a tiny export: objects, and the lines on stderr."""
-
-    def inferred(*options):
-        options = ["--model", str(exported), "--repeats", "1", "--json", *map(str, options)]
-        bench.main(bench.arguments.parse_args(["inference", *options]))
-        out, err = capsys.readouterr()
-        return [json.loads(line) for line in out.splitlines()], err.splitlines()
-
-    return inferred
+    return commands.run(commands.ROOT, "bench.py", *arguments, **environment)
 
 
 def test_json_is_an_object_an_implementation():
@@ -200,7 +172,7 @@ def test_a_gpu_that_is_not_there_is_told_before_anything_is_run(monkeypatch):
     with pytest.raises(InputError, match="--gpu: a GPU wanted"):
         next(bench.arguments.parse_args(["train", "--gpu"]).measured(bench.arguments.parse_args(["train", "--gpu"])))
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.setattr(train_bench, "NVIDIA", ROOT / "no such device")
+    monkeypatch.setattr(train_bench, "NVIDIA", commands.ROOT / "no such device")
     with pytest.raises(InputError, match="--gpu: an NVIDIA GPU wanted, found none"):
         next(bench.arguments.parse_args(["train", "--gpu"]).measured(bench.arguments.parse_args(["train", "--gpu"])))
 
@@ -252,84 +224,6 @@ def test_another_back_end_is_one_line_and_exit_code_2():
     assert (done.returncode, done.stderr) == (2, "error: KERAS_BACKEND = torch: tensorflow or jax wanted\n")
 
 
-def test_each_way_of_inference_hears_the_same_audio(inferred, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
-    for number in range(3):
-        soundfile.write(tmp_path / f"{number}.wav", tiny.tones("abc", np.random.default_rng(number)), tiny.RATE)
-    found, said = inferred("--task", "transcribe", "--task", "spot", "--task", "clip", "--task", "packet", tmp_path)
-    assert [(row["size"]["task"], row["implementation"]) for row in found] == [
-        ("transcribe", "pipeline"),
-        ("transcribe", "pipeline, batch 8"),
-        ("transcribe", "pipeline, beam 16"),
-        ("spot", "pipeline"),
-        ("spot", "pipeline, spot"),
-        ("clip", "pipeline"),
-        ("packet", "pipeline"),
-    ]
-    for row in found:
-        assert list(row)[:5] == ["work", "size", "implementation", "median_ms", "ratio"]
-        assert row["work"] == "inference" and 0 < row["min_ms"] <= row["median_ms"] <= row["max_ms"]
-        assert row["cpu_ms"] >= 0 and set(row.get("target", {})) <= set(row)
-    seconds = sum(soundfile.info(tmp_path / f"{number}.wav").duration for number in range(3))
-    assert found[0]["size"] == {"task": "transcribe", "utterances": 3, "seconds": round(seconds, 1)}
-    assert found[0]["real_time_factor"] == pytest.approx(3 * found[0]["median_ms"] / 1000 / seconds, rel=0.01)
-    assert found[6]["median_ms"] <= found[6]["p99_ms"] <= found[6]["max_ms"]
-    assert [line.split(" (")[0] for line in said if line.startswith("left out")] == [
-        "left out: LiteRT",
-        "left out: pocketsphinx",
-    ]
-    assert "one thread" in said[0] and said[-1].startswith("load of the last minute: ")
-
-
-def test_what_starts_anew_is_on_one_core_and_the_caller_keeps_its_own(inferred, monkeypatch):
-    lines, cores = [], os.sched_getaffinity(0)
-    environment = dict(os.environ)
-
-    def python(*line):
-        lines.append((line[0], len(os.sched_getaffinity(0)), os.environ["TF_NUM_INTRAOP_THREADS"]))
-        return '{"median_ms": 2.0, "early_mb": 30.0, "end_mb": 29.0}'
-
-    monkeypatch.setattr(inference, "python", python)
-    found, _ = inferred("--task", "start", "--task", "memory")
-    assert [row["implementation"] for row in found] == ["pipeline", "transcribe.py", "pipeline"]
-    assert found[1]["target"] == {"median_ms": 5000} and found[2]["growth_mb"] == 0
-    assert {line[1:] for line in lines} == {(1, "1")}
-    assert os.sched_getaffinity(0) == cores and dict(os.environ) == environment
-
-
-def test_a_stream_in_a_process_of_its_own_tells_times_and_memory(exported, tmp_path, capsys):
-    np.save(tmp_path / "all.npy", np.concatenate(sounds.utterances(tiny.RATE, 2)))
-    fresh.main(str(exported), "tensorflow", str(tmp_path / "all.npy"), "0.002")
-    found = json.loads(capsys.readouterr().out)
-    assert 0 < found["min_ms"] <= found["median_ms"] <= found["max_ms"]
-    assert 10 < found["early_mb"] < 10_000 and 10 < found["end_mb"] < 10_000
-
-
-def test_runtimes_that_hear_something_else_are_not_timed(capsys):
-    def hears(probabilities):
-        return SimpleNamespace(log_probs=lambda audio: np.log(np.array([probabilities] * len(audio))))
-
-    recognizers = {"one": hears([0.9, 0.1]), "near": hears([0.85, 0.15])}
-    inference._check_alike(recognizers, [np.zeros(3), np.zeros(1)])
-    assert "posteriors of near are 0.050 from those of one" in capsys.readouterr().err
-    with pytest.raises(PipelineError, match=r"far: posteriors are 0\.800 from those of one"):
-        inference._check_alike({"one": hears([0.9, 0.1]), "far": hears([0.1, 0.9])}, [np.zeros(3)])
-
-
-@pytest.mark.parametrize("units", [Units("characters", [" ", "'", "a"]), Units("words", ["<other>", "on", "off"])])
-def test_keywords_are_ones_that_the_units_spell(units):
-    found = sounds.keywords(units, 20)
-    assert len(found) == 20
-    assert all(units.decode(units.encode(keyword)) == keyword for keyword in found)
-
-
-def test_made_up_audio_is_finite_and_always_the_same():
-    first, again = sounds.utterances(8000), sounds.utterances(8000)
-    assert [len(audio) for audio in first] == [8000 * seconds for seconds in range(2, 10)]
-    assert all(np.array_equal(*pair) for pair in zip(first, again, strict=True))
-    assert all(np.isfinite(audio).all() and np.abs(audio).max() <= 1 for audio in first)
-
-
 def test_ratios_are_of_medians_and_times_of_one_item():
     times = {"a": [(10.0, 5.0), (90.0, 6.0), (20.0, 4.0)], "b": [(50.0, 8.0), (30.0, 8.0), (40.0, 8.0)]}
     first, second = rows({}, times, items=10)
@@ -342,19 +236,6 @@ def test_sleep_takes_time_but_no_work():
     time.sleep(0.05)
     wall, cpu = watch.read()
     assert wall >= 50 and cpu < 40
-
-
-@pytest.mark.parametrize(
-    "options, problem",
-    [
-        (["--model", "none"], "none: an exported model's folder wanted, there is none"),
-        (["--model", "EXPORTED", "none.wav"], "none.wav: "),
-    ],
-)
-def test_what_cannot_be_used_is_one_line_and_exit_code_2(exported, options, problem):
-    done = run("inference", *(str(exported) if option == "EXPORTED" else option for option in options))
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith(f"error: {problem}")
 
 
 @pytest.mark.parametrize("arguments", [[], ["sort"], ["ctc", "--batch", "0"], ["train", "--units", "1"], ["inference"]])

@@ -118,14 +118,14 @@ class Batches:
         def place(augment: Augment | None) -> int:
             key = id(augment)  # to compare a million settings would take long
             if key not in known:
-                known[key] = order.index(repr(augment or self._settings.augment))
+                known[key] = order.index(self._own(augment))
             return known[key]
 
         return np.fromiter((place(utterance.augment) for utterance in examples.utterances), int, len(examples))
 
-    def _own(self, utterance: Utterance) -> str:
-        """The settings by which an utterance is augmented."""
-        return repr(utterance.augment or self._settings.augment)
+    def _own(self, augment: Augment | None) -> str:
+        """The settings by which an utterance with these, or none of its own, is augmented."""
+        return repr(augment or self._settings.augment)
 
     def _random(self, epoch: int, draws: int = 0) -> np.random.Generator:
         """Where the augmentation of an epoch has its choices from, after so many draws."""
@@ -180,7 +180,7 @@ class Batches:
         examples = self._examples(0)
         pairs = []
         for batch in self._order(examples, 0, augment=True):
-            changed = (index for index in batch if self._own(examples.utterances[index]) != repr(Augment()))
+            changed = (index for index in batch if self._own(examples.utterances[index].augment) != repr(Augment()))
             index = next(changed, None)
             if index is None:
                 continue
@@ -221,7 +221,7 @@ class Batches:
         if place is None:
             return audio, self._onset(audio), None
         epoch, number = place
-        augmentation = self._augmentations[self._own(utterance)]
+        augmentation = self._augmentations[self._own(utterance.augment)]
         timed, changed = augmentation.in_stages(audio, self._random(epoch, number * augmentation.draws))
         if unlearnable(example.labels, len(changed), self._settings):
             return audio, self._onset(audio), None

@@ -1,15 +1,12 @@
 """A whole training, and the same with stock Keras's recurrent layers and CTC loss."""
 
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.processes import module_path, say, say_load
+from benchmarks.processes import Child, say, say_load
 from benchmarks.timing import Row
 
 EXAMPLE = "python scripts/bench.py epochs configs/commands_lstm.yaml training.epochs=12"
@@ -35,12 +32,12 @@ def measured(arguments) -> Iterator[Row]:
     names = [name for name in IMPLEMENTATIONS if name not in arguments.without]
     found = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder:
-        trainings = {name: _Training(name, [arguments.config, *overrides], Path(folder)) for name in names}
+        trainings = {name: _training(name, [arguments.config, *overrides], Path(folder)) for name in names}
         try:
             say_load()
             for number in range(1, settings.training.epochs + 1):
                 for name, training in trainings.items():
-                    epoch = training.next()
+                    epoch = _next(training)
                     found[name].append(epoch)
                     told = "loss {loss:.2f}, CER {cer:.1%}, WER {wer:.1%}, {seconds:.1f} s".format(**epoch)
                     say(f"epoch {number}, {name}: {told}")
@@ -63,40 +60,14 @@ def measured(arguments) -> Iterator[Row]:
         yield Row(size, name, 1000 * seconds, seconds / medians[names[0]], more)
 
 
-class _Training:
-    """A process that trains, an epoch at a time."""
+def _training(name: str, configuration: list[str], folder: Path) -> Child:
+    line = ["-m", "benchmarks.epochs_worker", name, str(folder / name), *configuration]
+    return Child(name, line, folder / f"{name}.txt", IMPLEMENTATIONS[name])
 
-    def __init__(self, name: str, configuration: list[str], folder: Path):
-        self._name, self._problems = name, folder / f"{name}.txt"
-        with self._problems.open("w") as problems:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.epochs_worker", name, str(folder / name), *configuration],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=problems,
-                text=True,
-                env={**os.environ, **IMPLEMENTATIONS[name], "PYTHONPATH": module_path()},
-            )
 
-    def next(self) -> dict:
-        """What metrics.json holds of the next epoch.
-
-        Raises:
-            PipelineError: the training ends before its time.
-        """
-        from pipeline.errors import PipelineError
-
-        try:
-            self._process.stdin.write("\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # there is no line to come either
-        for line in self._process.stdout:
-            if line.startswith("{"):
-                return json.loads(line)
-        problem = (self._problems.read_text().strip().splitlines() or ["no reason given"])[-1]
-        raise PipelineError(f"{self._name}: {problem}")
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+def _next(training: Child) -> dict:
+    """What metrics.json holds of its next epoch. Raises: PipelineError: the training ends before its time."""
+    training.tell("")
+    while not (line := training.line()).startswith("{"):
+        pass  # what packages print
+    return json.loads(line)

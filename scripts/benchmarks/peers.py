@@ -2,10 +2,6 @@
 
 import importlib
 import json
-import os
-import select
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Collection, Iterator
@@ -14,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.processes import module_path, say, say_load
+from benchmarks.processes import Child, say, say_load
 from benchmarks.timing import Row, Times, rows
 from benchmarks.worker import ABSENT, READY
 
@@ -35,20 +31,13 @@ class Worker:
     """
 
     def __init__(self, work: str, name: str, size: dict, folder: Path, environment: dict[str, str]):
-        self.name, self._results, self._problems = name, folder / f"{name}.npz", folder / f"{name}.txt"
-        with self._problems.open("w") as problems:  # a pipe would fill up, as nobody reads it
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.worker", work, name, json.dumps(size), str(self._results)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=problems,
-                text=True,
-                env={**os.environ, **environment, "PYTHONPATH": module_path()},
-            )
+        self.name, self._results = name, folder / f"{name}.npz"
+        line = ["-m", "benchmarks.worker", work, name, json.dumps(size), str(self._results)]
+        self._process = Child(name, line, folder / f"{name}.txt", environment)
 
     def ready(self) -> str | None:
         """Waits until it has computed its results. What package it misses, if it does."""
-        while (found := self._line().partition(" "))[0] not in (ABSENT, READY):
+        while (found := self._process.line(READY_SECONDS).partition(" "))[0] not in (ABSENT, READY):
             pass  # what its packages print
         return found[2] if found[0] == ABSENT else None
 
@@ -66,25 +55,11 @@ class Worker:
         return float(self._ask("memory"))
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+        self._process.close()
 
     def _ask(self, what: str) -> str:
-        self._process.stdin.write(what + "\n")
-        self._process.stdin.flush()
-        return self._line()
-
-    def _line(self) -> str:
-        from pipeline.errors import PipelineError
-
-        if not select.select([self._process.stdout], [], [], READY_SECONDS)[0]:
-            raise PipelineError(f"{self.name}: no answer in {READY_SECONDS:g} s")
-        line = self._process.stdout.readline()
-        if not line:
-            self._process.wait()
-            problem = (self._problems.read_text().strip().splitlines() or ["no reason given"])[-1]
-            raise PipelineError(f"{self.name}: its process ended ({problem})")
-        return line.strip()
+        self._process.tell(what)
+        return self._process.line(READY_SECONDS)
 
 
 def compared(
