@@ -265,7 +265,13 @@ def test_a_tenth_at_most_is_padding(augment, own, seed, spread, epoch):
     assert [[e.utterance.name for e in batch] for batch, _ in found] == names(batches, epoch)
     assert sorted(int(e.utterance.name) for batch, _ in found for e in batch) == list(range(len(signals)))
     lengths = [inputs["lengths"] for _, (inputs, _) in found]
-    assert 1 - sum(batch.sum() for batch in lengths) / sum(len(batch) * batch.max() for batch in lengths) < 0.1
+    in_order = np.sort(np.concatenate(lengths)).reshape(-1, 8)  # of few and very different ones even that is more
+    assert padding(lengths) < max(0.1, padding(in_order) + 0.05)
+
+
+def padding(lengths):
+    """The share of padding in batches of signals of these lengths."""
+    return 1 - sum(batch.sum() for batch in lengths) / sum(len(batch) * batch.max() for batch in lengths)
 
 
 def test_what_is_longer_than_announced_and_too_long_is_skipped(tmp_path):
