@@ -16,13 +16,15 @@ def main(arguments) -> None:
     from pipeline.data.utterances import Skipped
     from pipeline.decoding.keywords import load_thresholds
     from pipeline.errors import InputError
-    from pipeline.evaluation.detection import curves
+    from pipeline.evaluation.detection import curves, together
     from pipeline.inference import Recognizer
     from pipeline.text import normalize
 
     target = arguments.target_false_alarms_per_hour
     if target is not None and not 0 <= target < float("inf"):
         raise InputError(f"--target-false-alarms-per-hour: 0 or more wanted, found {target}")
+    if target is not None and arguments.together:
+        raise InputError("--target-false-alarms-per-hour stores a threshold for each keyword: not with --together")
     command.load_tensorflow()
     recognizer = Recognizer(arguments.model)
     about = recognizer.about
@@ -40,9 +42,12 @@ def main(arguments) -> None:
             raise InputError(f"{arguments.positives}: utterances with {curve.keyword!r} wanted, found none")
     if target is not None:
         _store(arguments.model, found, target)
-    _report(found, load_thresholds(arguments.model), arguments.json, len(skipped))
+    if arguments.together:
+        found = [together(found)]
+    stored = None if arguments.together else load_thresholds(arguments.model)
+    _report(found, stored, arguments.json, len(skipped))
     if arguments.card:
-        _add_to_card(arguments.model, found)
+        _add_to_card(arguments.model, found, stored)
     if arguments.out:
         _save(Path(arguments.out), found)
 
@@ -93,7 +98,7 @@ def _listen(recognizer, utterances: list[tuple], keywords: list[str], to_text) -
     return listened
 
 
-def _report(found: list, stored: dict[str, float], as_json: bool, skipped: int) -> None:
+def _report(found: list, stored: dict[str, float] | None, as_json: bool, skipped: int) -> None:
     from pipeline.evaluation.detection import RATES
 
     hours = found[0].hours
@@ -121,20 +126,20 @@ def _report(found: list, stored: dict[str, float], as_json: bool, skipped: int) 
                 print(f"{curve.keyword:24} {columns}{'  in use' if in_use else ''}")
 
 
-def _points(curve, stored: dict[str, float]) -> list[tuple]:
-    """Those of a curve that are told, and whether each is the one in use."""
+def _points(curve, stored: dict[str, float] | None) -> list[tuple]:
+    """Those of a curve that are told, and whether each is the one in use, which none is of keywords together."""
     from pipeline.decoding.keywords import DEFAULT_THRESHOLD
     from pipeline.evaluation.detection import operating_points, point_at
 
+    if stored is None:
+        return [(point, False) for point in operating_points(curve)]
     used = point_at(curve, stored.get(curve.keyword, DEFAULT_THRESHOLD))
     return [(point, point == used) for point in dict.fromkeys([*operating_points(curve), used])]
 
 
-def _add_to_card(model: str, found: list) -> None:
-    from pipeline.decoding.keywords import load_thresholds
+def _add_to_card(model: str, found: list, stored: dict[str, float] | None) -> None:
     from pipeline.export.measured import add_to_card
 
-    stored = load_thresholds(model)
     rows = ["| keyword | missed | false alarms an hour | threshold |", "|---|---|---|---|"]
     for curve in found:
         for point, in_use in _points(curve, stored):
@@ -192,6 +197,7 @@ arguments.add_argument(
     action="append",
     help="may be repeated; without, all words of a model of words, or else each text among the positives",
 )
+arguments.add_argument("--together", action="store_true", help="one threshold for all keywords, and one row for all")
 arguments.add_argument("--out", metavar="FOLDER", help="writes the curves there: curves.json, curves.csv and det.png")
 arguments.add_argument(
     "--target-false-alarms-per-hour", metavar="X", type=float, help="stores thresholds for this rate in EXPORTED"

@@ -91,6 +91,8 @@ def test_noise_over_the_speech_costs_keywords_and_is_always_the_same(folder, run
     told = (folder / "model" / "card.md").read_text()
     command_line = f"python scripts/evaluate_keywords.py {' '.join(arguments)} --snr -20"
     assert f"### `{command_line}`" in told and "| a | " in told and ", in use |" in told
+    code, together, _ = run(evaluate_keywords, *arguments, "--keyword", "b", "--json", "--together")
+    assert code == 0 and {json.loads(line)["keyword"] for line in together} == {"all 2"}
     assert [json.loads(line)["miss_rate"] for line in little] == [json.loads(line)["miss_rate"] for line in quiet]
     code, from_files, _ = run(evaluate_keywords, *arguments, "--json", "--snr", "-20", "--noise", ".")
     assert code == 0 and from_files not in (loud, quiet)
@@ -149,6 +151,21 @@ def assert_stored_points_have_no_false_alarm(stored, values):
         (spot, ["--model", "model", "--keyword", "abx", "test-0.wav"], "keyword 'abx': 'x' is not among"),
         (spot, ["--model", "model", "--keyword", "a", "--threshold", "2", "test-0.wav"], "at most 1 wanted, found 2.0"),
         (evaluate_keywords, ["--model", "model", "--positives", "no", "--negatives", "no"], "no: a manifest wanted"),
+        (
+            evaluate_keywords,
+            [
+                "--model",
+                "model",
+                "--positives",
+                "no",
+                "--negatives",
+                "no",
+                "--together",
+                "--target-false-alarms-per-hour",
+                "1",
+            ],
+            "stores a threshold for each keyword: not with --together",
+        ),
         (
             evaluate_keywords,
             ["--model", "model", "--positives", "test.jsonl", "--negatives", "test.jsonl", "--keyword", "ccccc"],

@@ -133,6 +133,18 @@ def curves(listened: list[Listened], keywords: list[str], units: Units, frame_se
     return [Curve(keyword, count, hours, tuple(own)) for keyword, count, own in made]
 
 
+def together(found: list[Curve]) -> Curve:
+    """The curve of all keywords with one threshold for all: utterances that hold one, and false alarms of any."""
+    positives = sum(curve.positives for curve in found)
+    points = []
+    for same in zip(*(curve.points for curve in found), strict=True):
+        tested = [(point, curve.positives) for point, curve in zip(same, found, strict=True) if curve.positives]
+        misses = sum(point.miss_rate * count for point, count in tested)
+        alarms = sum(point.false_alarms_per_hour for point in same)
+        points.append(Point(same[0].threshold, misses / positives if positives else math.nan, alarms))
+    return Curve(f"all {len(found)}", positives, found[0].hours, tuple(points))
+
+
 def operating_point(curve: Curve, false_alarms_per_hour: float) -> Point | None:
     """The fewest misses at no more false alarms than wanted; None if every threshold gives more.
 

@@ -16,6 +16,7 @@ from pipeline.evaluation.detection import (
     operating_point,
     operating_points,
     spoken,
+    together,
 )
 from pipeline.evaluation.detection_plot import plot_detection
 from pipeline.text import OTHER, Units
@@ -53,6 +54,11 @@ def test_misses_and_false_alarms_are_counted():
     assert rates(sugar, 0.7) == (0.5, 2)
     assert rates(sugar, 0.3) == (0, 4)
     assert rates(brown, 0.2) == (0, 2)
+    both = together([sugar, brown])
+    assert (both.keyword, both.positives, both.hours) == ("all 2", 3, 0.5)
+    assert rates(both, 0.95) == (1, 0)
+    assert rates(both, 0.85) == (pytest.approx(1 / 3), 0)
+    assert rates(both, 0.2) == (0, 6)
 
 
 @pytest.mark.parametrize("threshold", [THRESHOLDS[0], 0.05, 0.2, 0.5, 0.8])

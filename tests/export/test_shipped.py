@@ -19,8 +19,7 @@ MOST_MEGABYTES = 40
 SHIPPED = {
     "commands-lstm": ("barista/test.jsonl", 12, 0.12),
     "commands-spelled-lstm": ("barista/test.jsonl", 12, 0.15),
-    "english-lstm": ("kathleen/test.jsonl", 12, 0.35),
-    "english-small-lstm": ("kathleen/test.jsonl", 12, 0.38),
+    "english-lstm": ("kathleen/test.jsonl", 12, 0.38),
     "keywords-lstm": ("wakewords/test.jsonl", 24, 0.15),
     "digits-lstm": ("digits_pretrained.yaml", 25, 0.12),
 }
