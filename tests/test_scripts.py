@@ -258,6 +258,29 @@ def test_bad_input_is_one_line_and_exit_code_2(folder, run_here, script, argumen
     assert "Traceback" not in done.stderr
 
 
+def test_a_spoken_text_is_heard_by_a_model_that_ships(tmp_path, run_here):
+    text = "can i get a large latte with brown sugar"
+    spoken = run_here(tmp_path, "speak.py", text, "order.flac", "--voice", "en-gb")
+    assert spoken.returncode == 0 and spoken.stdout.startswith("order.flac: 2.")
+    done = run_here(tmp_path, "transcribe.py", "--model", ROOT / "exported" / "commands-lstm", "order.flac")
+    assert done.returncode == 0 and done.stdout.strip() == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["latte", "order.mp4"], "order.mp4: a file name that ends in .wav, .flac, .ogg wanted, found '.mp4'"),
+        (["latte", "nowhere/order.wav"], "nowhere: a folder for order.wav wanted, there is none"),
+        (["", "order.wav"], "text '': words to speak wanted, found none"),
+        (["latte", "order.wav", "--voice", "en-gd"], "accent 'en-gd': a language code of espeak-ng wanted"),
+    ],
+)
+def test_what_cannot_be_spoken_is_told_and_leaves_nothing(tmp_path, run_here, arguments, message):
+    done = run_here(tmp_path, "speak.py", *arguments)
+    assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_help_has_an_example():
     for script in sorted(path.name for path in (ROOT / "scripts").glob("*.py")):
         if script not in ("added_noise.py", "audio_files.py", "command.py", "decoders.py", "skipping.py"):

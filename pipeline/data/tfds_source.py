@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import fcntl
 import functools
 import hashlib
 import io
@@ -9,6 +10,7 @@ import json
 import logging
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +157,6 @@ def _opened(source: TfdsSource, folder: Path) -> Any:
 
 def _prepared(source: TfdsSource, folder: Path) -> Any:
     """The builder of a registered set whose data is ready."""
-    import requests  # which TFDS downloads by
     import tensorflow_datasets as tfds
 
     options = {"try_download_gcs": False}
@@ -176,25 +177,51 @@ def _prepared(source: TfdsSource, folder: Path) -> Any:
     except Exception as error:  # a configuration or version that it does not have
         raise InputError(f"TFDS {source.name}: {_first_line(error)}") from error
     if not builder.is_prepared():
-        archives = Archives.of(builder, options.get("manual_dir"), source.download_dir)
-        problem = archives.unreachable()
-        if problem and not archives.any_there():
-            raise InputError(f"TFDS {source.name}: {problem}")
-        with contextlib.suppress(ImportError):
-            import array_record  # noqa: F401
-
-            # Examples can then be read one by one, so that a set need not fit into memory.
-            builder = tfds.builder(source.name, data_dir=source.data_dir, file_format="array_record")
-        try:
-            config = tfds.download.DownloadConfig(**options)
-            log.warning("TFDS %s: prepared once, in %s", source.name, builder.data_dir)
-            tried_once = one_try() if problem else contextlib.nullcontext()
-            with contextlib.redirect_stdout(io.StringIO()), tried_once:  # it tells sizes that it does not know
-                builder.download_and_prepare(download_dir=source.download_dir, download_config=config)
-        except Exception as error:  # TFDS raises whatever its dozens of builders and the network do
-            no_network = problem and isinstance(error, requests.ConnectionError)
-            raise InputError(f"TFDS {source.name}: {problem if no_network else _first_line(error)}") from error
+        with _alone(builder.data_dir, source.name):
+            builder = tfds.builder(source.name, data_dir=source.data_dir)  # another process may have prepared it
+            if not builder.is_prepared():
+                return _prepare(builder, source, options)
     return builder
+
+
+def _prepare(builder: Any, source: TfdsSource, options: dict) -> Any:
+    """The builder again, its data made ready."""
+    import requests  # which TFDS downloads by
+    import tensorflow_datasets as tfds
+
+    archives = Archives.of(builder, options.get("manual_dir"), source.download_dir)
+    problem = archives.unreachable()
+    if problem and not archives.any_there():
+        raise InputError(f"TFDS {source.name}: {problem}")
+    with contextlib.suppress(ImportError):
+        import array_record  # noqa: F401
+
+        # Examples can then be read one by one, so that a set need not fit into memory.
+        builder = tfds.builder(source.name, data_dir=source.data_dir, file_format="array_record")
+    try:
+        config = tfds.download.DownloadConfig(**options)
+        log.warning("TFDS %s: prepared once, in %s", source.name, builder.data_dir)
+        tried_once = one_try() if problem else contextlib.nullcontext()
+        with contextlib.redirect_stdout(io.StringIO()), tried_once:  # it tells sizes that it does not know
+            builder.download_and_prepare(download_dir=source.download_dir, download_config=config)
+    except Exception as error:  # TFDS raises whatever its dozens of builders and the network do
+        no_network = problem and isinstance(error, requests.ConnectionError)
+        raise InputError(f"TFDS {source.name}: {problem if no_network else _first_line(error)}") from error
+    return builder
+
+
+@contextlib.contextmanager
+def _alone(prepared: str, name: str) -> Iterator[None]:
+    """Waits until no other process prepares the set in that folder: two at once unpack an archive over each other."""
+    folder = Path(prepared).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("TFDS %s: waiting for another process that prepares it", name)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _check_not_empty(builder: Any, split: str) -> None:

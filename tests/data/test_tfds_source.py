@@ -1,4 +1,7 @@
+import concurrent.futures
+import logging
 import socket
+import threading
 
 import numpy as np
 import pytest
@@ -135,6 +138,40 @@ def test_without_network_the_missing_part_of_a_sets_archives_is_asked_for_once(
     ) as error:
         read_tfds(source, tmp_path, RATE)
     assert str(error.value.__cause__) == "0 retries" and downloader.MAX_RETRIES > 0
+
+
+class TwoTones(tfds.core.GeneratorBasedBuilder):
+    """A set that is ready once `is_waited_for` is set."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    is_waited_for, made = threading.Event(), []
+
+    def _info(self):
+        features = {"audio": tfds.features.Audio(sample_rate=RATE), "text": tfds.features.Text()}
+        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        self.made.append(1)
+        assert self.is_waited_for.wait(30)
+        for number, text in enumerate(["low", "high"]):
+            yield text, {"audio": np.full(RATE, 100 + number, np.int64), "text": text}
+
+
+def test_of_two_that_want_a_set_at_once_one_prepares_it_and_the_other_waits(tmp_path, caplog):
+    source = TfdsSource(kind="tfds", name="two_tones", text="text", data_dir=str(tmp_path))
+    told = logging.Handler()
+    told.emit = lambda record: TwoTones.is_waited_for.set() if "waiting" in record.getMessage() else None
+    logging.getLogger(tfds_source.__name__).addHandler(told)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(lambda _: read_tfds(source, tmp_path, RATE), range(2)))
+    finally:
+        logging.getLogger(tfds_source.__name__).removeHandler(told)
+    assert [[utterance.transcript for utterance in utterances] for utterances in found] == [["high", "low"]] * 2
+    assert TwoTones.made == [1]
 
 
 def test_a_set_that_does_not_exist_is_named_with_its_nearest(tmp_path):
