@@ -31,9 +31,9 @@ def main(arguments) -> None:
         settings, splits, bad = _splits(arguments, skipped)
         beam = _beam_options(arguments)
         rate, most = settings.features.sample_rate, skipping.most_skipped(arguments, settings)
+        totals = {split: len(splits[split]) + len(bad[split]) for split in splits}
         with command.progress_bar(sum(map(len, splits.values())), "utterance") as bar:
-            prepared = prepare(splits, out, rate, most, beam, arguments.shards, bar.update, skipped)
-    totals = {split: len(splits[split]) + len(bad[split]) for split in splits}
+            prepared = prepare(splits, out, rate, most, beam, arguments.shards, bar.update, bad)
     for split, total in zip(prepared, totals.values(), strict=True):
         lost = total - split.utterances
         if arguments.json:
@@ -42,14 +42,13 @@ def main(arguments) -> None:
         else:
             left_out = f", {lost} skipped" if lost else ""
             print(f"{out}: {split.split}, {split.utterances} utterances, {split.hours:.2f} hours{left_out}")
+    if was_whole:
+        told = "was whole already, no recording was read; to prepare it anew, delete that folder"
+        print(f"{out}: {told}. What was left out is listed in {out / SKIPPED}", file=sys.stderr)
+        return
     if len(skipped):
         print(skipped.summary(sum(totals.values())), file=sys.stderr)
-    if was_whole:  # and what was left out then stays listed
-        print(
-            f"{out}: was whole already, no recording was read; to prepare it anew, delete that folder", file=sys.stderr
-        )
-    else:
-        skipped.save(out / SKIPPED)
+    skipped.save(out / SKIPPED)
 
 
 def _splits(arguments, skipped):

@@ -87,7 +87,7 @@ def spoilt(tmp_path):
 
 
 def test_bad_lines_of_a_corpus_are_left_out_of_a_set_and_named(tmp_path, run_here, spoilt):
-    arguments = [spoilt, tmp_path / "ready", "--rate", "8000", "--json"]
+    arguments = [spoilt, tmp_path / "ready", "--rate", "8000", "--most-skipped", "0.3", "--json"]
     for again in (False, True):  # the second finds it done
         done = run_here(tmp_path, "prepare.py", *arguments)
         assert done.returncode == 0, done.stderr
@@ -99,6 +99,11 @@ def test_bad_lines_of_a_corpus_are_left_out_of_a_set_and_named(tmp_path, run_her
         assert json.loads(lines[1])["reason"] == "no such file"
         assert (f"skipped {tmp_path}/none.wav: no such file" in done.stderr) != again
         assert ("ready: was whole already, no recording was read; to prepare it anew" in done.stderr) == again
+        assert ("skipped 2 of 8 utterances" in done.stderr) != again
+        assert "Dataset" not in done.stderr  # what TFDS says of itself
+    done = run_here(tmp_path, "prepare.py", *arguments[:-3])  # 2 of 8 are more than is allowed by default
+    assert done.returncode == 2 and "train: skipped 2 of 8 utterances" in done.stderr.splitlines()[-1]
+    assert run_here(tmp_path, "prepare.py", *arguments).returncode == 0  # nothing was lost by that
 
 
 def test_bad_lines_of_a_corpus_are_left_out_of_a_manifest_and_named(tmp_path, run_here, spoilt):

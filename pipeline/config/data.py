@@ -182,7 +182,7 @@ class TfdsSource(_Source):
     """A speech set of TensorFlow Datasets, by its name; or one that prepare.py made, by its folder."""
 
     kind: Literal["tfds"]
-    name: str | None = None
+    name: str | None = Field(None, min_length=1)
     path: str | None = Field(None, description="A prepared set's folder; relative to data.folder.")
     split: str = Field("train", description="Or a part of one, such as train[:10%].")
     audio: str = "audio"

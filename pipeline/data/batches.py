@@ -50,6 +50,7 @@ class Batches:
         training: shuffle and augment; without it the order is by length and epochs are alike.
         few_shapes: pad to one of a few sizes, for a compiler that starts anew at each.
         split: what messages call the data.
+        left_out: utterances that are no examples, and count as well where too much cannot be read.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class Batches:
         training: bool = False,
         few_shapes: bool = False,
         split: str = "data",
+        left_out: int = 0,
     ):
         self._examples, self._settings, self._skipped = examples, settings, skipped
+        self._left_out = left_out
         self._training, self._few_shapes, self._split = training, few_shapes, split
         self._augmentations: dict[str, WaveformAugmentation] = {}  # by their settings
         self.epoch = 0
@@ -235,7 +238,8 @@ class Batches:
         unreadable.add(utterance.name, problem)
         if self._skipped.add(utterance.name, problem, utterance.key):
             log.warning("skipped %s: %s", utterance.name, problem)
-        too_many_skipped(unreadable, of, self._settings.data.most_skipped, f"data.{self._split}")
+        count, of = len(unreadable) + self._left_out, of + self._left_out
+        too_many_skipped(self._skipped, of, self._settings.data.most_skipped, f"data.{self._split}", count)
 
 
 def _pad(name: str, waveforms: list[np.ndarray], examples: list[Example], few_shapes: bool) -> Batch:

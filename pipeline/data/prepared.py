@@ -2,11 +2,11 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import logging
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import Config, ManifestSource, Source
+from pipeline.data.alone import alone_in
 from pipeline.data.prepared_beam import BeamWork
 from pipeline.data.prepared_examples import example
 from pipeline.data.tfds_source import index_of, write_index
@@ -47,7 +48,7 @@ def prepare(
     beam: Any | None = None,
     shards: int | None = None,
     tell: Callable[[], None] = lambda: None,
-    skipped: Skipped | None = None,
+    skipped: dict[str, Skipped] | None = None,
 ) -> list[Prepared]:
     """Writes a set that `{kind: tfds, path: OUT}` reads; a set that is whole already stays as it is.
 
@@ -58,18 +59,18 @@ def prepare(
         splits: the utterances of each, by name.
         out: the folder to write.
         sample_rate: of the audio, in hertz.
-        most_skipped: the share of a split's utterances that may turn out to be unreadable.
+        most_skipped: the share of a split's utterances that may be left out.
         beam: options of a Beam pipeline; default: this process does the work.
         shards: files a split; default: as TFDS thinks fit.
         tell: called after each utterance that this process has read.
-        skipped: where what cannot be read is written down, also if that is too much.
+        skipped: of each split, what was left out before, and counts as well; what cannot be read is added.
 
     Returns:
         What each split holds.
 
     Raises:
         InputError: too much cannot be read, `out` holds another set, or there would be shards with nothing in them.
-        PipelineError: it cannot be written.
+        PipelineError: it cannot be written, or another process is about to.
     """
     import tensorflow_datasets as tfds
 
@@ -78,47 +79,56 @@ def prepare(
         raise InputError(f"shards: 1 to {fewest} wanted, as many as the smallest split has utterances, got {shards}")
     tfds.disable_progress_bar()
     names = {split: _split_name(split) for split in splits}
-    _check_same(out, {names[split]: utterances for split, utterances in splits.items()}, sample_rate)
-    for left in out.glob(f"{_NAME}/*incomplete*"):
-        shutil.rmtree(left, ignore_errors=True)
-    skipped = Skipped() if skipped is None else skipped
     by_name = {names[split]: utterances for split, utterances in splits.items()}
-    with BeamWork(out / "beam") as work:
+    note, was_whole = _checked_note(out, by_name, sample_rate), is_whole(out)
+    lost = {names[split]: (skipped or {}).get(split, Skipped()) for split in splits}
+    totals = {split: len(utterances) + len(lost[split]) for split, utterances in by_name.items()}
+    with _disk_trouble_told(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with alone_in(out, lambda: _refuse(out)), BeamWork(out / "beam") as work:
+        with _disk_trouble_told(out):
+            (out / _NOTE).write_text(json.dumps(note) + "\n", encoding="utf-8")
+        for left in out.glob(f"{_NAME}/*incomplete*"):
+            shutil.rmtree(left, ignore_errors=True)
 
         def generate(split: str) -> Any:
             if beam is not None:
                 return work.examples(split, by_name[split])
-            return _examples(split, by_name[split], skipped, most_skipped, tell)
+            return _examples(by_name[split], lost[split], lambda: check_lost(split), tell)
 
-        def lost_by_workers(split: str) -> Skipped:
-            found = work.skipped(split)
-            for name, reason in found:
-                log.warning("skipped %s: %s", name, reason)
-                skipped.add(name, reason)
-            return found
+        def add_workers() -> None:
+            for split in by_name:
+                for name, reason in work.skipped(split):
+                    log.warning("skipped %s: %s", name, reason)
+                    lost[split].add(name, reason)
+
+        def check_lost(split: str, missing: int = 0) -> None:
+            _check_lost(split, lost[split], totals[split], most_skipped, missing)
 
         builder = _builder(out, sample_rate, list(by_name), generate)
         options = {} if beam is None else {"beam_options": beam}
         try:
-            with contextlib.redirect_stdout(sys.stderr):
+            with contextlib.redirect_stdout(io.StringIO()):  # it tells sizes that it does not know
                 builder.download_and_prepare(download_config=tfds.download.DownloadConfig(num_shards=shards, **options))
         except (InputError, KeyboardInterrupt):
             raise
         except Exception as error:  # TFDS's and Beam's, and the disk's
-            for split, utterances in by_name.items():  # nothing may be left of one
-                _check_lost(split, lost_by_workers(split), len(utterances), most_skipped)
+            add_workers()
+            for split in by_name:  # nothing may be left of one
+                check_lost(split)
             raise PipelineError(f"{out}: cannot be written ({_last_line(error)})") from error
-        by_workers = {split: lost_by_workers(split) for split in by_name}
+        add_workers()
     found = []
-    for split, utterances in by_name.items():
+    for split in by_name:
         file = Path(builder.data_dir) / f"index-{split}.jsonl"
         if not file.exists():
             write_index(file, index_of(builder.as_data_source(split), "audio", "text", "speaker"))
         samples = [json.loads(line)["samples"] for line in file.read_text(encoding="utf-8").splitlines()]
         try:
-            _check_lost(split, by_workers[split], len(utterances), most_skipped, len(utterances) - len(samples))
+            check_lost(split, totals[split] - len(samples))
         except InputError:
-            shutil.rmtree(builder.data_dir)
+            if not was_whole:
+                shutil.rmtree(builder.data_dir)
             raise
         found.append(Prepared(split, len(samples), sum(samples) / sample_rate / 3600))
     return found
@@ -138,9 +148,10 @@ def is_free(out: Path) -> bool:
 
 def _check_lost(split: str, lost: Skipped, of: int, most_skipped: float, missing: int = 0) -> None:
     """Raises: InputError: more are lost, or missing for a reason that an earlier run told, than may be."""
-    if max(len(lost), missing) > most_skipped * of:
-        told = lost.summary(of) if len(lost) else f"{missing} of {of} utterances"
-        raise InputError(f"{split}: {told}; at most {most_skipped:.0%} may be unreadable")
+    count = max(len(lost), missing)
+    if count > most_skipped * of:
+        told = lost.summary(of, count) if len(lost) else f"{missing} of {of} utterances"
+        raise InputError(f"{split}: {told}; at most {most_skipped:.0%} may be left out")
 
 
 def check_recordings(sources: Iterable[Source], settings: Config, told: str) -> None:
@@ -163,24 +174,36 @@ def _first_object(manifest: Path) -> dict:
     return {}
 
 
-def _check_same(out: Path, splits: dict[str, Sequence[Utterance]], sample_rate: int) -> None:
-    """Notes what is prepared in `out`. Raises: InputError: something else was, or `out` is in use otherwise."""
+def _checked_note(out: Path, splits: dict[str, Sequence[Utterance]], sample_rate: int) -> dict:
+    """What to note of the set in `out`. Raises: InputError: something else is there, or `out` is in use otherwise."""
     note = out / _NOTE
     counts = {split: len(utterances) for split, utterances in splits.items()}
     now = {"sample_rate": sample_rate, "utterances": counts, "contents": _digest(splits)}
     if note.exists():
         before = json.loads(note.read_text(encoding="utf-8"))
         if before != now and is_whole(out):
-            raise InputError(
-                f"{out} holds another set ({before}, wanted {now}): choose another folder, or delete that one"
-            )
+            differs = [
+                f"{key.replace('_', ' ')} {json.dumps(before.get(key))}, wanted {json.dumps(now[key])}"
+                for key in ("sample_rate", "utterances")
+                if before.get(key) != now[key]
+            ]
+            told = "; ".join(differs) or "of other recordings or texts"
+            raise InputError(f"{out} holds another set ({told}): choose another folder, or delete that one")
     elif not is_free(out):
         raise InputError(f"{out}: a new folder wanted, found something else")
+    return now
+
+
+@contextlib.contextmanager
+def _disk_trouble_told(out: Path) -> Iterator[None]:
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(now) + "\n", encoding="utf-8")
+        yield
     except OSError as error:
         raise PipelineError(f"{out}: cannot be written ({error.strerror})") from error
+
+
+def _refuse(out: Path) -> None:
+    raise PipelineError(f"{out}: another process prepares it; run this again once that has ended")
 
 
 def _digest(splits: dict[str, Sequence[Utterance]]) -> str:
@@ -236,9 +259,8 @@ def _builder(out: Path, sample_rate: int, splits: list[str], generate: Callable[
 
 
 def _examples(
-    split: str, utterances: Sequence[Utterance], skipped: Skipped, most_skipped: float, tell: Callable[[], None]
+    utterances: Sequence[Utterance], lost: Skipped, check: Callable[[], None], tell: Callable[[], None]
 ) -> Iterator[tuple[str, dict]]:
-    lost = Skipped(within=skipped)
     for number, utterance in enumerate(utterances):
         tell()
         try:
@@ -246,7 +268,7 @@ def _examples(
         except UnreadableError as error:
             lost.add(utterance.name, reason := reason_of(utterance, error))
             log.warning("skipped %s: %s", utterance.name, reason)
-            _check_lost(split, lost, len(utterances), most_skipped)
+            check()
 
 
 def _last_line(error: Exception) -> str:

@@ -89,18 +89,18 @@ def load_splits(
     left_out = dict(bad_lines)  # as often as an epoch has each
     for split in ("train", "valid"):
         examples = _Learnable(read[split], settings, units, lost[split], f"data.{split}")
-        batches[split] = Batches(examples, settings, lost[split], split == "train", few_shapes, split)
         found = examples(0)
         left_out[split] = totals[split] - len(found)
+        batches[split] = Batches(examples, settings, lost[split], split == "train", few_shapes, split, left_out[split])
         minutes = found.samples.sum() / settings.features.lengths_per_second / 60
         log.info("%s: %d utterances, %.1f minutes", split, len(found), minutes)
     known = {split: total if same[split] else None for split, total in totals.items()}
     splits = Splits(units, batches["train"], batches["valid"], skipped, lost, known)
-    if len(skipped):
-        log.warning("%s: %s", splits.told(), skipped.first)
     for split, each in lost.items():
         if len(each):
             too_many_skipped(each, totals[split], settings.data.most_skipped, f"data.{split}", left_out[split])
+    if len(skipped):
+        log.warning("%s: %s", splits.told(), skipped.first)
     return splits
 
 

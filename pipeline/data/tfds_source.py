@@ -2,7 +2,6 @@
 
 import contextlib
 import difflib
-import fcntl
 import functools
 import hashlib
 import io
@@ -10,7 +9,6 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import numpy as np
 
 from pipeline import audio
 from pipeline.config import TfdsSource
+from pipeline.data.alone import alone_in
 from pipeline.data.cache import Cache, NoCache
 from pipeline.data.tfds_archives import Archives, one_try
 from pipeline.data.utterances import Utterance
@@ -177,7 +176,10 @@ def _prepared(source: TfdsSource, folder: Path) -> Any:
     except Exception as error:  # a configuration or version that it does not have
         raise InputError(f"TFDS {source.name}: {_first_line(error)}") from error
     if not builder.is_prepared():
-        with _alone(builder.data_dir, source.name):
+        folder = Path(builder.data_dir).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        waits = "TFDS %s: waiting for another process that prepares it"
+        with alone_in(folder, lambda: log.warning(waits, source.name)):
             builder = tfds.builder(source.name, data_dir=source.data_dir)  # another process may have prepared it
             if not builder.is_prepared():
                 return _prepare(builder, source, options)
@@ -200,7 +202,7 @@ def _prepare(builder: Any, source: TfdsSource, options: dict) -> Any:
         builder = tfds.builder(source.name, data_dir=source.data_dir, file_format="array_record")
     try:
         config = tfds.download.DownloadConfig(**options)
-        log.warning("TFDS %s: prepared once, in %s", source.name, builder.data_dir)
+        log.warning("TFDS %s: is being prepared, once, in %s", source.name, builder.data_dir)
         tried_once = one_try() if problem else contextlib.nullcontext()
         with contextlib.redirect_stdout(io.StringIO()), tried_once:  # it tells sizes that it does not know
             builder.download_and_prepare(download_dir=source.download_dir, download_config=config)
@@ -208,20 +210,6 @@ def _prepare(builder: Any, source: TfdsSource, options: dict) -> Any:
         no_network = problem and isinstance(error, requests.ConnectionError)
         raise InputError(f"TFDS {source.name}: {problem if no_network else _first_line(error)}") from error
     return builder
-
-
-@contextlib.contextmanager
-def _alone(prepared: str, name: str) -> Iterator[None]:
-    """Waits until no other process prepares the set in that folder: two at once unpack an archive over each other."""
-    folder = Path(prepared).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.warning("TFDS %s: waiting for another process that prepares it", name)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _check_not_empty(builder: Any, split: str) -> None:
@@ -301,4 +289,6 @@ def _speaker(source: TfdsSource, told: str, value: Any) -> str | None:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(":")
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    told, _, last = line.rpartition(". ")
+    return told if told and last.endswith(":") else line.rstrip(":")  # what a list would follow

@@ -12,7 +12,7 @@ from keras import ops
 
 from pipeline.config import Config, Features
 from pipeline.data.batches import Batches
-from pipeline.data.splits import load_splits
+from pipeline.data.splits import Splits, load_splits
 from pipeline.data.utterances import Skipped
 from pipeline.errors import PipelineError
 from pipeline.inspection.tensorboard import TensorBoardLog
@@ -60,14 +60,28 @@ def train(
     cell_named(settings.model.cell)  # a mistake here is told before data is read
     run = Run(folder)
     run.prepare(settings)
-    keras.utils.set_random_seed(settings.seed)
     make_deterministic()
     skipped = Skipped()
-    with skipped.listed_in(run.skipped):
+    with skipped.listed_in(run.skipped):  # some turn out to be unusable only when they are read
         splits = load_splits(settings, Units.load(run.units) if run.last.exists() else None, is_jax(), skipped)
-    splits.skipped.save(run.skipped)
-    splits.units.save(run.units)
+        splits.skipped.save(run.skipped)
+        splits.units.save(run.units)
+        metrics = _learn(settings, run, splits, on_epoch, callbacks, profile)
+    if len(splits.skipped):
+        log.warning("%s, listed in %s", splits.told(), run.skipped)
+    return metrics
 
+
+def _learn(
+    settings: Config,
+    run: Run,
+    splits: Splits,
+    on_epoch: Callable[[dict], None],
+    callbacks: list[keras.callbacks.Callback],
+    profile: bool,
+) -> dict:
+    """What `train` does once the data is there."""
+    keras.utils.set_random_seed(settings.seed)  # not before: to prepare a set of TFDS draws numbers as well
     model = AcousticModel(settings, len(splits.units))
     optimizer = make_optimizer(settings.training, splits.train.count())
     optimizer.build(model.trainable_variables)
@@ -103,9 +117,7 @@ def train(
             )
         finally:
             board.close()
-            splits.skipped.save(run.skipped)  # some turn out to be unusable only when they are read
-    if len(splits.skipped):
-        log.warning("%s, listed in %s", splits.told(), run.skipped)
+            splits.skipped.save(run.skipped)
     return keeper.metrics
 
 

@@ -154,6 +154,17 @@ def test_more_bad_files_than_allowed_end_it_with_their_names(tmp_path):
     assert sum(len(examples) for examples, _ in splits.train.of_epoch(0)) == 16
 
 
+def test_bad_lines_and_bad_files_count_together(tmp_path):
+    path = tiny.write_config(tmp_path)
+    for number in range(3):
+        (tmp_path / f"train-{number}.wav").write_bytes(b"no audio")
+    with (tmp_path / "train.jsonl").open("a") as manifest:
+        manifest.write("[]\n" * 3)
+    list(load_splits(load_config(path, ["data.most_skipped=0.23"])).train.of_epoch(0))  # 6 of 27
+    with pytest.raises(InputError, match=r"data\.train: skipped 6 of 27 utterances: .*train\.jsonl:25 .* allows 22%"):
+        list(load_splits(load_config(path, ["data.most_skipped=0.22"])).train.of_epoch(0))
+
+
 def test_each_line_of_a_bad_file_counts_but_not_again_in_the_next_epoch(tmp_path):
     path = tiny.write_config(tmp_path)
     with (tmp_path / "train.jsonl").open("a") as manifest:

@@ -14,7 +14,7 @@ from pipeline.data import prepared_beam, sources
 from pipeline.data.prepared import prepare
 from pipeline.data.tfds_source import read_tfds
 from pipeline.data.utterances import Skipped, Utterance
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PipelineError
 
 pytest.importorskip("tensorflow_datasets")
 pytest.importorskip("array_record")
@@ -104,7 +104,7 @@ def test_the_same_utterances_give_the_same_content_after_an_interruption(ready, 
     with pytest.raises(KeyboardInterrupt):
         prepare({"train": broken}, tmp_path / "set", RATE, 0.2)
     skipped = Skipped()
-    (found,) = prepare({"train": utterances()}, tmp_path / "set", RATE, 0.2, skipped=skipped)
+    (found,) = prepare({"train": utterances()}, tmp_path / "set", RATE, 0.2, skipped={"train": skipped})
     assert (found.split, found.utterances, len(skipped)) == ("train", 6, 0)
     one, other = ([(u.transcript, u.load().tobytes()) for u in read(path)] for path in (ready, tmp_path / "set"))
     assert sorted(one) == sorted(other)
@@ -116,7 +116,7 @@ def test_the_same_utterances_give_the_same_content_after_an_interruption(ready, 
 def test_an_unreadable_utterance_is_skipped_and_named(tmp_path, caplog):
     spoilt = [*utterances(9), dataclasses.replace(utterances()[0], name="x.wav", load=missing)]
     skipped = Skipped()
-    (found,) = prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2, skipped=skipped)
+    (found,) = prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2, skipped={"train": skipped})
     assert found.utterances == 9 and list(dict(skipped)) == ["x.wav"]
     assert len(read(tmp_path / "set")) == 9
 
@@ -133,9 +133,38 @@ def test_each_split_has_its_own_share_of_unreadable_ones(tmp_path):
     one_bad = {
         split: [dataclasses.replace(u, load=missing) for u in utterances()[:1]] + utterances()[1:] for split in "ab"
     }
-    skipped = Skipped()
+    skipped = {split: Skipped() for split in "ab"}
     found = prepare(one_bad, tmp_path / "set", RATE, 0.2, skipped=skipped)
-    assert [each.utterances for each in found] == [5, 5] and len(skipped) == 2  # of one name
+    assert [each.utterances for each in found] == [5, 5] and [*map(len, skipped.values())] == [1, 1]
+
+
+def test_bad_lines_and_unreadable_recordings_count_together(tmp_path):
+    spoilt = [dataclasses.replace(u, load=missing) for u in utterances()[:1]] + utterances()[1:]
+    bad_lines = Skipped()
+    bad_lines.add("x.csv:7", "2 fields wanted, found 1")
+    with pytest.raises(InputError, match=r"train: skipped 2 of 7 utterances: x\.csv:7 .*; 0\.wav .*; at most 20%"):
+        prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2, skipped={"train": bad_lines})
+
+
+def test_of_two_that_prepare_a_set_at_once_the_second_is_sent_away(tmp_path):
+    def refuse():
+        with pytest.raises(PipelineError, match="set: another process prepares it"):
+            prepare({"train": utterances()}, tmp_path / "set", RATE, 0.2)
+
+    (found,) = prepare({"train": utterances()}, tmp_path / "set", RATE, 0.2, tell=refuse)
+    assert found.utterances == 6
+
+
+@pytest.mark.parametrize(
+    ("splits", "rate", "told"),
+    [
+        ({"train": 3}, RATE, 'utterances {"train": 6, "dev_clean": 2}, wanted {"train": 3}'),
+        ({"train": 6, "dev-clean": 2}, 2 * RATE, f"sample rate {RATE}, wanted {2 * RATE}"),
+    ],
+)
+def test_what_is_different_of_another_set_is_told(ready, splits, rate, told):
+    with pytest.raises(InputError, match=rf"holds another set \({re.escape(told)}\)"):
+        prepare({split: utterances(count) for split, count in splits.items()}, ready, rate, 0.2)
 
 
 def test_other_texts_are_another_set_but_what_came_to_nothing_is_none(ready, tmp_path):
@@ -185,7 +214,7 @@ def test_beam_names_what_it_skips(tmp_path, beam, caplog, monkeypatch):
     monkeypatch.setattr(prepared_beam, "_IN_A_FILE", 4)
     spoilt = [dataclasses.replace(u, load=missing) if n in (1, 9) else u for n, u in enumerate(utterances(12))]
     skipped = Skipped()
-    (found,) = prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2, beam, skipped=skipped)
+    (found,) = prepare({"train": spoilt}, tmp_path / "set", RATE, 0.2, beam, skipped={"train": skipped})
     assert found.utterances == 10
     assert list(skipped) == [("1.wav", "x.wav: no such file"), ("9.wav", "x.wav: no such file")]
     assert "skipped 9.wav: x.wav: no such file" in caplog.text

@@ -174,6 +174,18 @@ def test_of_two_that_want_a_set_at_once_one_prepares_it_and_the_other_waits(tmp_
     assert TwoTones.made == [1]
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("spoken_digit/xx", "BuilderConfig xx not found with version 1.0.9$"),
+        ("spoken_digit:9.9.9", r"cannot be loaded at version 9.9.9, only: 1.0.9\.$"),
+    ],
+)
+def test_a_configuration_that_a_set_has_not_is_told_in_a_whole_sentence(tmp_path, name, told):
+    with pytest.raises(InputError, match=told):
+        read_tfds(TfdsSource(kind="tfds", name=name, data_dir=str(tmp_path)), tmp_path, RATE)
+
+
 def test_a_set_that_does_not_exist_is_named_with_its_nearest(tmp_path):
     with pytest.raises(InputError, match="TFDS librispech: no such set; the nearest: librispeech"):
         read_tfds(TfdsSource(kind="tfds", name="librispech", data_dir=str(tmp_path)), tmp_path, RATE)

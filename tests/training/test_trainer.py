@@ -12,6 +12,7 @@ import pytest
 import tiny
 
 from pipeline.config import load_config, with_values
+from pipeline.data.splits import load_splits
 from pipeline.errors import InputError, PipelineError
 from pipeline.training.run import Run
 from pipeline.training.trainer import train
@@ -80,6 +81,16 @@ def test_the_seed_decides(whole, tmp_path):
     assert curves(other) != curves(metrics)
 
 
+def test_what_the_data_draws_changes_nothing(whole, tmp_path, monkeypatch):
+    def drawing(*arguments):
+        keras.utils.set_random_seed(99)  # TFDS, when it prepares a set
+        return load_splits(*arguments)
+
+    monkeypatch.setattr("pipeline.training.trainer.load_splits", drawing)
+    settings, _, metrics = whole
+    assert curves(train(settings, tmp_path / "run")) == curves(metrics)
+
+
 def test_an_interrupted_run_goes_on_with_the_same_curve(whole, tmp_path):
     settings, _, metrics = whole
     with pytest.raises(KeyboardInterrupt):
@@ -136,16 +147,18 @@ def test_an_unreadable_file_is_skipped_and_named(tmp_path):
     assert [Path(line["audio"]).name for line in skipped] == ["train-3.wav"]
 
 
-@pytest.mark.parametrize("split", ["valid", "train"])
-def test_a_split_of_which_hardly_anything_can_be_read_is_told(tmp_path, split):
-    path = tiny.write_config(tmp_path, features={"normalization": "none"})
+@pytest.mark.parametrize(("split", "normalization"), [("valid", "none"), ("train", "none"), ("train", "global")])
+def test_a_split_of_which_hardly_anything_can_be_read_is_told_and_listed(tmp_path, split, normalization):
+    path = tiny.write_config(tmp_path, features={"normalization": normalization})
     for file in tmp_path.glob(f"{split}-*.wav"):
         file.write_bytes(b"RIFF")
     manifest = tmp_path / f"{split}.jsonl"
     lines = [{**json.loads(line), "duration": 1.0} for line in manifest.read_text().splitlines()]
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with pytest.raises(InputError, match=rf"data\.{split}: skipped \d+ of \d+ utterances: .*{split}-\d+\.wav"):
+    told = rf"data\.{split}: skipped \d+ of \d+ utterances: .*{split}-\d+\.wav.* all that were skipped are in .*run"
+    with pytest.raises(InputError, match=told):
         train(load_config(path), tmp_path / "run")
+    assert len(Run(tmp_path / "run").skipped.read_text().splitlines()) > 1
 
 
 def test_kill_9_in_the_middle_of_an_epoch_loses_no_saved_epoch(whole, tmp_path):

@@ -92,9 +92,10 @@ def _listed(path: Path, words: dict[str, list[str]]) -> dict[str, str] | None:
             stem, ending = os.path.splitext(name)
             if not name and not word:
                 continue
-            absent = stem not in stems[word] if word in stems else word.lower() in known
-            if absent or "/" in name or ending.lower() not in ENDINGS:
+            if not word or "/" in name or ending.lower() not in ENDINGS:
                 raise InputError(f"{file}:{number}: a recording as WORD/FILE wanted, found {line.strip()[:60]!r}")
+            if stem not in stems[word] if word in stems else word.lower() in known:
+                raise InputError(f"{file}:{number}: a recording that is there wanted, found {line.strip()[:60]!r}")
             listed[f"{word}/{stem}"] = split
     return listed
 
