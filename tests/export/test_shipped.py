@@ -22,6 +22,7 @@ SHIPPED = {
     "english-lstm": ("kathleen/test.jsonl", 12, 0.38),
     "keywords-lstm": ("wakewords/test.jsonl", 24, 0.15),
     "digits-lstm": ("digits_pretrained.yaml", 25, 0.12),
+    "digits-simple-rnn": ("digits_pretrained.yaml", 25, 0.18),
 }
 """Of each model: speech (a manifest, or a configuration for its test data), every how manyth utterance of it is heard,
 and the highest character error rate."""
