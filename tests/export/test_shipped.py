@@ -18,6 +18,7 @@ DATA = ROOT.parent / "shared" / "data"
 MOST_MEGABYTES = 40
 SHIPPED = {
     "commands-lstm": ("barista/test.jsonl", 12, 0.12),
+    "commands-simple-rnn": ("barista/test.jsonl", 12, 0.45),
     "commands-spelled-lstm": ("barista/test.jsonl", 12, 0.15),
     "english-lstm": ("kathleen/test.jsonl", 12, 0.38),
     "keywords-lstm": ("wakewords/test.jsonl", 24, 0.15),
