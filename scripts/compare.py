@@ -38,16 +38,16 @@ def main(arguments) -> None:
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr, force=True)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # each training compiles its own functions
-    cells, forms = arguments.cells.split(","), arguments.variants.split(",")
+    cells, forms = ([name.strip() for name in names.split(",")] for names in (arguments.cells, arguments.variants))
     variants = tuple(Variant(cell, form) for form in forms for cell in cells)
     results = Results(arguments.out)
     if not arguments.report_only:
         plan = Plan(variants, arguments.seeds, rates, arguments.minutes, arguments.tolerance)
         task = MemoryTask(delays, steps=arguments.memory_steps, speech=arguments.memory_speech)
-        results.begin(
-            settings, [arguments.config, *arguments.overrides], f"python scripts/compare.py {shlex.join(sys.argv[1:])}"
-        )
-        _measure(settings, plan, task, lengths, arguments.adding_steps, results)
+        called = f"python scripts/compare.py {shlex.join(sys.argv[1:])}"
+        results.begin(settings, [arguments.config, *arguments.overrides])
+        with results.made_by(called):
+            _measure(settings, plan, task, lengths, arguments.adding_steps, results)
     make_report(results)
     print(f"{results.folder}: report.html and report.md of {len(results.values['trainings'])} trainings")
 
@@ -68,7 +68,13 @@ def _measure(settings, plan, task, lengths: list[int], adding_steps: int, result
         run_memory(settings, plan, task, results, lambda name, record: tell(f"memory, {name}: {_told(record)}"))
     problems = [AddingProblem(length, adding_steps) for length in lengths]
     cells = list(dict.fromkeys(variant.cell for variant in plan.variants))
-    run_adding(cells, problems, settings.seed, results, lambda name, found: tell(f"adding problem, {name}: {found}"))
+    run_adding(
+        cells,
+        problems,
+        settings.seed,
+        results,
+        lambda name, found: tell(f"adding problem, {name}: {found['right']:.0%} right"),
+    )
     measure_gradient_flow(results)
 
 

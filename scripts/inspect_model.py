@@ -10,6 +10,7 @@ def main(arguments) -> None:
     command.load_tensorflow()
     from pipeline.config import load_config
     from pipeline.errors import InputError
+    from pipeline.inspection.gradient_flow import told_reach
     from pipeline.inspection.look_inside import look_inside
     from pipeline.training.run import Run
 
@@ -26,11 +27,11 @@ def main(arguments) -> None:
         if arguments.json:
             print(json.dumps(layer))
             continue
-        constants = layer["time_constant_seconds"]
+        constants, farthest = layer["time_constant_seconds"], layer["farthest_seconds"]
         kept = "" if constants is None else f"; half of its units keep their state for {constants:.2f} s or longer"
         print(
-            f"{layer['layer']}: a gradient falls under 1 % after {layer['reach_seconds']:.2f} s, "
-            f"untrained after {layer['untrained_reach_seconds']:.2f} s{kept}"
+            f"{layer['layer']}: a gradient falls under 1 % after {told_reach(layer['reach_seconds'], farthest)}, "
+            f"untrained after {told_reach(layer['untrained_reach_seconds'], farthest)}{kept}"
         )
     if not arguments.json:
         print(*found.pictures, sep="\n")

@@ -55,6 +55,16 @@ class GradientFlow:
         below = np.concatenate([past < share, np.ones((len(past), 1), bool)], axis=1)
         return np.maximum(below.argmax(axis=1) - 1, 0)
 
+    @property
+    def farthest_seconds(self) -> float:
+        """The longest distance; a gradient that reaches as far as that reaches farther."""
+        return float(self.distances.max()) * self.frame_seconds
+
+
+def told_reach(seconds: float, farthest: float) -> str:
+    """Such as: 0.15 s, or: more than 1.05 s."""
+    return f"{'more than ' if seconds > farthest - 1e-3 else ''}{seconds:.2f} s"
+
 
 def gradient_flow(
     model: keras.Model,

@@ -92,6 +92,7 @@ def look_inside(
                 "layer": layer.name,
                 "reach_seconds": round(float(trained.reach()[number]) * frame_seconds, 3),
                 "untrained_reach_seconds": round(float(untrained.reach()[number]) * frame_seconds, 3),
+                "farthest_seconds": round(trained.farthest_seconds, 3),
                 "time_constant_seconds": round(float(np.median(known)) * frame_seconds, 3) if known else None,
                 "utterance": names[shown],
             }

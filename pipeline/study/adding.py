@@ -99,7 +99,13 @@ def add(cell: str, problem: AddingProblem, seed: int) -> dict:
 def run_adding(
     cells: list[str], problems: list[AddingProblem], seed: int, results: Results, tell: Callable[[str, dict], None]
 ) -> None:
-    """Trains what the results have not, and notes what is found under "adding"; `tell` is called with it."""
+    """Trains what the results have not, and notes what is found under "adding"; `tell` is called with it.
+
+    Raises:
+        InputError: the results are of trainings of another length.
+    """
+    if problems:
+        results.once("adding_steps", problems[0].steps)
     for problem, cell in itertools.product(problems, cells):
         name = f"{cell}, {problem.length}, {seed}"
         if name in results.values["adding"]:

@@ -17,11 +17,11 @@ _SHARE = 0.01
 
 
 def measure_gradient_flow(results: Results) -> None:
-    """Measures and draws the flow of each variant's best training by the validation data, on a batch of that.
+    """Measures and draws the flow of each variant's best training by the validation data, on the longest of that.
 
     Both networks of a training are asked about the same labels in the same frames, where the trained one hears them.
     `results` gets how far gradients reach: {"gradients": {variant: {"training": its name, state: seconds in each
-    layer}}}.
+    layer, "farthest": seconds that were looked at}}}.
     """
     trainings = {name: each for name, each in results.values["trainings"].items() if each["failed"] is None}
     best: dict[str, str] = {}
@@ -46,6 +46,7 @@ def measure_gradient_flow(results: Results) -> None:
                 state: [float(frames * flow.frame_seconds) for frames in flow.reach(_SHARE)]
                 for state, flow in ((state, flows[state][variant]) for state in STATES)
             },
+            "farthest": flows[STATES[0]][variant].farthest_seconds,
         }
         for variant, name in best.items()
     }
@@ -54,7 +55,7 @@ def measure_gradient_flow(results: Results) -> None:
 
 def _before_and_after(run: Run) -> tuple[GradientFlow, GradientFlow]:
     settings, units, trained, _ = run.load()
-    _, (inputs, labels) = next(load_splits(settings, units).valid.of_epoch(0))
+    *_, (_, (inputs, labels)) = load_splits(settings, units).valid.of_epoch(0)  # the batch of the longest
     alignments = model_alignments(trained, inputs, labels)
     keras.utils.set_random_seed(settings.seed)
     new = AcousticModel(settings, len(units), portable=True)

@@ -25,8 +25,10 @@ def plot_learning_curves(path: Path, trainings: list[dict]) -> None:
             axes[1].plot(seconds, rates, **style)
         axes[0].set(xlabel="epoch")
         axes[1].set(xlabel="seconds of training")
+        # Early epochs may be far above 100 %, which would flatten the rest; what is never below is shown whole.
+        best = max(min(100 * epoch["wer"] for epoch in training["epochs"]) for training in trainings)
         for each in axes:
-            each.set_ylim(0, 105)
+            each.set_ylim(0, max(105, 1.1 * best))
         _legend(axes[1], trainings)
 
 
@@ -65,7 +67,8 @@ def plot_rates(path: Path, trainings: list[dict]) -> None:
             for training in own:
                 if training["failed"] is not None:
                     axes.plot(training["learning_rate"], 105, "x", color=_colour(training))
-        axes.set(xlabel="learning rate", xscale="log", ylim=(-1, 110))
+        highest = max((100 * each["wer"] for each in trainings if each["failed"] is None), default=0)
+        axes.set(xlabel="learning rate", xscale="log", ylim=(-1, max(110, 1.1 * highest)))
         _only_ticks(axes, sorted({training["learning_rate"] for training in trainings}))
         _legend(axes, trainings)
 

@@ -1,10 +1,12 @@
 """The sections of a comparison's report beside error rates and cost: learning rates, gradients, memory, adding."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.inspection.gradient_flow import told_reach
 from pipeline.study import plots
 from pipeline.study.adding import GUESSING, RIGHT_WITHIN
 from pipeline.study.document import Block, Heading, Picture, Table, Text
@@ -60,7 +62,13 @@ def gradient_blocks(values: dict) -> list[Block]:
     if not reaches:
         return []
     rows = [
-        [own["training"], *(", ".join(f"{seconds:.2f} s" for seconds in own[state]) for state in FLOWS)]
+        [
+            own["training"],
+            *(
+                ", ".join(told_reach(seconds, own.get("farthest", math.inf)) for seconds in own[state])
+                for state in FLOWS
+            ),
+        ]
         for own in reaches.values()
     ]
     caption = "Norm of a label's gradient at the hidden states before it, over that at its own frame: {}"
@@ -68,8 +76,8 @@ def gradient_blocks(values: dict) -> list[Block]:
         Heading("Gradient flow"),
         Text(
             "How long before a label's frame its gradient still has 1 % of the norm that it has there, in each "
-            "recurrent layer: geometric means over labels of validation utterances, of each variant's best training by "
-            "the validation data, its network as it was drawn and when it had learnt."
+            "recurrent layer: geometric means over labels of the longest validation utterances, of each variant's best "
+            "training by the validation data, its network as it was drawn and when it had learnt."
         ),
         Table(["training", "new", "trained"], rows),
         Picture(FLOWS["new"], caption.format("before training")),
@@ -122,7 +130,12 @@ def adding_blocks(values: dict) -> list[Block]:
     if not values["adding"]:
         return []
     rows = [
-        [name, str(each["units"]), str(each["parameters"]), f"{each['error']:.5f}", f"{each['right']:.0%}"]
+        [
+            name,
+            *(str(each[key]) for key in ("steps", "units", "parameters")),
+            f"{each['error']:.5f}",
+            f"{each['right']:.0%}",
+        ]
         for name, each in values["adding"].items()
     ]
     return [
@@ -132,5 +145,5 @@ def adding_blocks(values: dict) -> list[Block]:
             f"sequences not learnt from, where always to say 0.5 has {GUESSING:.4f}, and the share off by "
             f"less than {RIGHT_WITHIN:g}."
         ),
-        Table(["cell, length, seed", "units", "parameters", "squared error", "right"], rows),
+        Table(["cell, length, seed", "steps", "units", "parameters", "squared error", "right"], rows),
     ]

@@ -1,6 +1,8 @@
 """What a comparison has measured so far, in one file that reports can be made from again."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -50,13 +52,12 @@ class Results:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.path, self.values)
 
-    def begin(self, settings: Config, source: list[str], command: str) -> None:
-        """Notes what is compared, on which machine and by which command.
+    def begin(self, settings: Config, source: list[str]) -> None:
+        """Notes what is compared, and on which machine.
 
         Args:
             settings: the configuration that variants are made of.
             source: its file and what overrides it.
-            command: that was called.
 
         Raises:
             InputError: the folder has results of another configuration.
@@ -65,9 +66,21 @@ class Results:
         if "config" in self.values:
             check_same(self.folder, self.values["config"], config)
         self.values.update(config=config, source=source, machine=machine())
-        if command not in self.values["commands"]:
+        self.save()
+
+    @contextlib.contextmanager
+    def made_by(self, command: str) -> Iterator[None]:
+        """Notes the command that makes results meanwhile, unless it turns out to be none that can be used."""
+        before = list(self.values["commands"])
+        if command not in before:
             self.values["commands"].append(command)
         self.save()
+        try:
+            yield
+        except InputError:
+            self.values["commands"] = before
+            self.save()
+            raise
 
     def once(self, name: str, value) -> None:
         """Notes what must be the same in every call.

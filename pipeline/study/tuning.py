@@ -76,8 +76,11 @@ def tune(
     )
     made.verbose = 0
     until = None if minutes is None else time.monotonic() + 60 * minutes
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints which file it read
-        tuner = _Tuner(made, search, until, directory=str(folder), project_name="search")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints which file it read
+            tuner = _Tuner(made, search, until, directory=str(folder), project_name="search")
+    except RuntimeError as error:  # keras-tuner reads the state of that oracle only that wrote it
+        raise InputError(f"{folder}: the oracle that the search began with wanted, found {oracle}") from error
     try:
         tuner.search()
     except _Ended as ended:

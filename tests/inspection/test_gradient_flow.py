@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ import tiny
 
 from pipeline.config import load_config
 from pipeline.errors import InputError
-from pipeline.inspection.gradient_flow import gradient_flow, plot_gradient_flow
+from pipeline.inspection.gradient_flow import gradient_flow, plot_gradient_flow, told_reach
 from pipeline.models.acoustic import AcousticModel
 from pipeline.models.recurrent import CELLS
 
@@ -65,6 +67,10 @@ def test_a_rotation_that_shrinks_falls_by_its_eigenvalues_in_every_layer_and_mea
     np.testing.assert_allclose(flow.relative[0], 0.9**flow.distances, rtol=1e-3)
     assert (flow.labels[0], flow.labels[-1], flow.distances[-1]) == (6, 1, 31)
     assert flow.reach(0.5)[0] == int(np.log(0.5) / np.log(0.9))
+    assert told_reach(0.15, 1.05) == "0.15 s"
+    everlasting = dataclasses.replace(flow, relative=np.ones_like(flow.relative))
+    reached = float(everlasting.reach()[0]) * everlasting.frame_seconds
+    assert told_reach(reached, everlasting.farthest_seconds) == f"more than {reached:.2f} s"
 
 
 @pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])

@@ -44,8 +44,23 @@ def study(tmp_path_factory):
 
 def begun(folder, settings) -> Results:
     results = Results(folder)
-    results.begin(settings, ["tiny.yaml", "model.units=48"], "python scripts/compare.py tiny.yaml")
-    return results
+    results.begin(settings, ["tiny.yaml", "model.units=48"])
+    with results.made_by("python scripts/compare.py tiny.yaml"):
+        return results
+
+
+def test_a_command_that_cannot_be_used_made_no_results(study, tmp_path):
+    settings, *_ = study
+    results = begun(tmp_path, settings)
+    with pytest.raises(InputError), results.made_by("python scripts/compare.py tiny.yaml --minutes 1"):
+        raise InputError("minutes")
+    assert Results(tmp_path).values["commands"] == ["python scripts/compare.py tiny.yaml"]
+
+
+def test_an_adding_problem_of_other_steps_is_refused(study):
+    _, folder, _ = study
+    with pytest.raises(InputError, match="adding_steps = 5, now it is 6"):
+        run_adding(["gru"], [AddingProblem(10, steps=6)], 7, Results(folder), lambda *_: None)
 
 
 def test_an_interrupted_study_goes_on_where_it_was(study):

@@ -130,6 +130,12 @@ def test_the_bayesian_oracle_stays_within_the_ranges(settings, training, tmp_pat
     assert all(8 <= each.model.units <= 64 and 1e-4 <= each.training.learning_rate <= 0.1 for each in training.seen)
 
 
+def test_another_oracle_than_the_search_began_with_is_refused(settings, training, tmp_path):
+    tune(settings, tmp_path / "out", trials=1)
+    with pytest.raises(InputError, match="the oracle that the search began with wanted, found bayesian"):
+        tune(settings, tmp_path / "out", trials=2, oracle="bayesian")
+
+
 def test_what_cannot_be_searched_is_told(settings, training, tmp_path):
     with pytest.raises(InputError, match="a budget wanted, in trials or minutes"):
         tune(settings, tmp_path / "out")
