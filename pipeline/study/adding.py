@@ -102,7 +102,7 @@ def run_adding(
     """Trains what the results have not, and notes what is found under "adding"; `tell` is called with it.
 
     Raises:
-        InputError: the results are of trainings of another length.
+        InputError: the results are of trainings of another number of steps.
     """
     if problems:
         results.once("adding_steps", problems[0].steps)
