@@ -16,6 +16,7 @@ class Config(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     description: str = ""
     licence: str = Field("", description="Sources and licences of the data, for the model's card.")
+    limits: str = Field("", description="What the model cannot do, for its card.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     features: Features = Features()
     text: Text = Text()

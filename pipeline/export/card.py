@@ -30,8 +30,8 @@ On its validation data, whose speakers it was not trained on{caveat}, greedy dec
 expect a little less elsewhere. Measured by, and repeated with:
 
 ```
-python scripts/train.py CONFIG           # the configuration is assets/config.yaml
-python scripts/export.py RUN {out}
+python scripts/train.py {out}/assets/config.yaml
+python scripts/export.py runs/{name} {out}
 ```
 
 {calibration}
@@ -44,7 +44,7 @@ python scripts/evaluate.py --model {out} MANIFEST
 
 ## Limits
 
-It writes what its {kind} can spell and knows no language beyond what it heard in training: other words, accents,
+{limits}It writes what its {kind} can spell and knows no language beyond what it heard in training: other words, accents,
 microphones and noise will raise its error rate. {noise}
 """
 
@@ -93,6 +93,7 @@ def card(
         start=f", from the weights of `{settings.training.start}`" if settings.training.start else "",
         calibration=_calibration(calibrated),
         out=_shortest(out),
+        limits=f"{settings.limits}\n\n" if settings.limits else "",
         noise=_noise(calibrated),
     )
 
@@ -113,10 +114,10 @@ def _shortest(path: Path) -> str:
 
 
 def _noise(calibrated: Calibrated | None) -> str:
-    if calibrated is None:
+    if calibrated is None or not calibrated.least_confidence:
         return "It always answers, also to what is not speech: look at the confidence."
     return (
-        f"What it is less than {calibrated.least_confidence:.1%} sure of, less than of any utterance of its validation "
+        f"What it is less than {100 * calibrated.least_confidence:.2g} % sure of, less than of any utterance of its validation "
         "data, it takes for noise, and answers with nothing."
     )
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import tiny
@@ -48,6 +49,17 @@ def test_a_card_tells_what_a_source_of_each_kind_is(tmp_path, kind):
     metrics = {"wer": 0.1, "cer": 0.1, "epoch": 1}
     text = card.card(config, Units("words", ["yes"]), 100, metrics, 90.0, Path("out"), None)
     assert f"| trained on | {told} |" in text and "| trained for | 3 epochs, 2 minutes |" in text
+
+
+@pytest.mark.parametrize(
+    ("least", "told"), [(0.05, "less than 5 % sure"), (0.00012, "less than 0.012 % sure"), (0.0, "It always answers")]
+)
+def test_a_card_tells_the_limits_of_the_configuration_and_how_sure_an_answer_must_be(tmp_path, least, told):
+    config = load_config(tiny.write_config(tmp_path, limits="It heard no children."))
+    calibrated = SimpleNamespace(least_confidence=least, errors=lambda: {"words": 0.0, "utterances": 0.0})
+    metrics = {"wer": 0.1, "cer": 0.1, "epoch": 1}
+    text = card.card(config, Units("words", ["yes"]), 100, metrics, 90.0, Path("out"), calibrated)
+    assert "## Limits\n\nIt heard no children.\n\nIt writes what its words can spell" in text and told in text
 
 
 def test_measurements_stand_in_the_card_once_a_command_and_before_the_limits(tmp_path):
