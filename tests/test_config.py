@@ -81,6 +81,8 @@ def test_every_configuration_here_is_valid(path):
         ("features.coefficients=50", "coefficients of at most mels = 40 wanted, got 50"),
         ("features.high_hz=9000", "half the sample rate"),
         ("features.n_fft=100", "n_fft of at least the window's 400 samples wanted, got 100"),
+        ("units.phrases=[a lot of]", "phrases: kind = words, and no symbols beside them, wanted"),
+        ("units={kind: words, symbols: [go], phrases: [go up]}", "phrases: kind = words, and no symbols"),
         ("augment.speed=[1.1, 0.9]", "a range from low to high wanted"),
         ("model.cell", "key=value wanted"),
         ("=lstm", "key=value wanted"),

@@ -1,3 +1,4 @@
+import itertools
 import re
 
 import pytest
@@ -61,6 +62,30 @@ def test_an_unknown_symbol_is_named():
         Units("characters", ["a", "e"]).encode("tea")
 
 
+def test_of_phrases_the_longest_is_a_unit(tmp_path):
+    units = Units.of_texts("words", ["turn on a lot of light", "turn it on"], ["a lot of", "turn on"])
+    assert units.symbols == ["a lot of", "it", "light", "on", "turn", "turn on"]
+    units.save(tmp_path / "units.txt")
+    for each in (units, Units.load(tmp_path / "units.txt")):
+        assert each.split("turn on turn on on a lot of") == ["turn on", "turn on", "on", "a lot of"]
+        assert each.decode(each.encode("turn on light")) == "turn on light"
+        assert each.spells("a lot of light") and not each.spells("a light") and "lot" in each.words
+    assert Units("words", ["a b", "b c d", "a", "b"]).split("a b c d a b") == ["a", "b c d", "a b"]
+    with pytest.raises(InputError, match=r"units\.phrases: .* none has 'a little'"):
+        Units.of_texts("words", ["turn on"], ["a little"])
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=9), st.sets(st.sampled_from(["a b", "b c", "a b c", "c a", "b b"])))
+def test_phrases_change_no_text(words, phrases):
+    units = Units("words", ["a", "b", "c", *sorted(phrases)])
+    assert units.decode(units.encode(" ".join(words))) == " ".join(words)
+    assert not any(
+        one + " " + other in phrases
+        for one, other in itertools.pairwise(units.split(" ".join(words)))
+        if " " not in one + other
+    )
+
+
 def test_a_filler_stands_for_every_other_word(tmp_path):
     units = Units("words", ["alexa", "<other>"])
     assert units.encode("hey alexa stop") == [2, 1, 2]
@@ -91,7 +116,9 @@ def test_a_file_of_units_that_cannot_be_read_is_named(tmp_path):
         Units.load(tmp_path)
 
 
-@pytest.mark.parametrize(("kind", "symbol"), [("characters", "\n"), ("words", "turn on"), ("words", "")])
+@pytest.mark.parametrize(
+    ("kind", "symbol"), [("characters", "\n"), ("words", "turn  on"), ("words", " on"), ("words", "")]
+)
 def test_a_symbol_that_no_text_has_is_refused(kind, symbol):
     with pytest.raises(InputError, match=re.escape(f"found {symbol!r}")):
         Units(kind, [symbol])

@@ -137,7 +137,18 @@ class Text(Section):
 class Units(Section):
     kind: Literal["characters", "words"] = "characters"
     symbols: list[str] | None = Field(None, description="Default: all that occur in the training transcripts.")
+    phrases: list[str] = Field(
+        [], description="With kind words and no symbols: texts of several words, each a unit like a word of its own."
+    )
     unknown: Literal["skip", "error"] = Field("skip", description="What an utterance with other symbols meets.")
+
+    @pydantic.model_validator(mode="after")
+    def _has_phrases_of_words(self):
+        if self.phrases and (self.kind != "words" or self.symbols is not None):
+            raise ValueError(
+                "phrases: kind = words, and no symbols beside them, wanted (symbols may be phrases themselves)"
+            )
+        return self
 
 
 class SpecAugment(Section):

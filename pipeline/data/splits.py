@@ -13,8 +13,8 @@ from pipeline.data.utterances import (
     Utterance,
     check_speakers,
     learnable,
-    normalizer,
     too_many_skipped,
+    units_of,
 )
 from pipeline.text import Units
 
@@ -75,12 +75,7 @@ def load_splits(
     firsts = {split: of_epoch(0) for split, of_epoch in read.items()}
     check_speakers(firsts, settings.data.allow_shared_speakers)
     if units is None:
-        normalize = normalizer(settings)
-        units = (
-            Units.of_texts(settings.units.kind, (normalize(u.transcript) for u in read["train"](0)))
-            if settings.units.symbols is None
-            else Units(settings.units.kind, settings.units.symbols)
-        )
+        units = units_of(settings, firsts["train"])
     batches = {}
     bad_lines = {split: len(each) for split, each in lost.items()}
     totals = {split: bad_lines[split] + len(firsts[split]) for split in lost}

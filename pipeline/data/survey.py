@@ -14,7 +14,7 @@ import soundfile
 from pipeline import text
 from pipeline.config import Config
 from pipeline.data import sources
-from pipeline.data.utterances import Skipped, Utterance, normalizer, reason_of, unlearnable
+from pipeline.data.utterances import Skipped, Utterance, normalizer, reason_of, units_of, unlearnable
 from pipeline.errors import InputError, UnreadableError
 
 MOST = 5000
@@ -178,7 +178,7 @@ def survey(chosen: dict[str, Chosen], settings: Config, tell: Callable[[], objec
     Raises:
         InputError: the training transcripts give no units.
     """
-    units = _units(chosen["train"], settings)
+    units = units_of(settings, chosen["train"].utterances)
     rows, counts = {}, {}
     pool = ThreadPoolExecutor(WORKERS)
     try:
@@ -194,13 +194,6 @@ def survey(chosen: dict[str, Chosen], settings: Config, tell: Callable[[], objec
     finally:
         pool.shutdown(cancel_futures=True)
     return Survey(rows, {split: len(each.heard) for split, each in chosen.items()}, units, counts)
-
-
-def _units(train: Chosen, settings: Config) -> text.Units:
-    if settings.units.symbols is not None:
-        return text.Units(settings.units.kind, settings.units.symbols)
-    normalize = normalizer(settings)
-    return text.Units.of_texts(settings.units.kind, (normalize(each.transcript) for each in train.utterances))
 
 
 def _row(
@@ -221,7 +214,7 @@ def _row(
         infeasible = unlearnable(labels, samples, settings) if samples else None
     except text.UnknownSymbol as error:
         outside = str(error)
-        counts.update(normalized.split() if settings.units.kind == "words" else normalized)
+        counts.update(units.split(normalized))
     rate = settings.features.sample_rate
     return Row(
         split,

@@ -217,6 +217,15 @@ def normalizer(settings: Config) -> Callable[[str], str]:
     return functools.lru_cache(100_000)(functools.partial(text.normalize, **settings.text.model_dump()))
 
 
+def units_of(settings: Config, training: Iterable[Utterance]) -> text.Units:
+    """The units that are configured, or those that the training transcripts need."""
+    if settings.units.symbols is not None:
+        return text.Units(settings.units.kind, settings.units.symbols)
+    normalize = normalizer(settings)
+    transcripts = (normalize(utterance.transcript) for utterance in training)
+    return text.Units.of_texts(settings.units.kind, transcripts, map(normalize, settings.units.phrases))
+
+
 def learnable(
     utterances: Sequence[Utterance], settings: Config, units: text.Units, skipped: Skipped, split: str = "data"
 ) -> Examples:

@@ -250,7 +250,17 @@ class BeamDecoder:
             if labels and labels[-1] == self._space:
                 labels = labels[:-1]
             texts[labels] = _add(texts.get(labels, _NOTHING), prefix.total + self._scorer.end(prefix.belief))
-        return texts
+        return self._once(texts) if self._units.phrases else texts
+
+    def _once(self, texts: dict[tuple[int, ...], float]) -> dict[tuple[int, ...], float]:
+        """Each text with the likelier of its labels, where a phrase and its words may have been written the same."""
+        best: dict[str, tuple[int, ...]] = {}
+        scores: dict[str, float] = {}
+        for labels in sorted(texts, key=texts.get, reverse=True):
+            text = self._units.decode(labels)
+            best.setdefault(text, labels)
+            scores[text] = _add(scores.get(text, _NOTHING), texts[labels])
+        return {best[text]: score for text, score in scores.items()}
 
 
 def _candidates(log_probs: np.ndarray, cutoff: float) -> Iterable[list[tuple[int, float]]]:

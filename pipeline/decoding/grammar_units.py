@@ -1,6 +1,7 @@
 """A grammar spelled in a model's units: the graph through which a grammar's decoder searches."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,11 +47,41 @@ def spell_grammar(grammar: Grammar, units: Units) -> UnitGraph:
         InputError: words that the units cannot spell, or far too large a grammar.
     """
     _check(grammar, units)
-    return _Speller(grammar, units).graph()
+    return _Speller(_with_phrases(grammar, units) if units.phrases else grammar, units).graph()
+
+
+def _with_phrases(grammar: Grammar, units: Units) -> Grammar:
+    """With an arc for each phrase that can be said from a state on, and none for words that have no unit of their own.
+
+    Raises:
+        InputError: no sentence is left.
+    """
+    own = set(units.symbols)
+    arcs = []
+    for each in grammar.arcs:
+        phrases = {
+            (phrase, target): weight
+            for phrase in units.phrases
+            for target, weight in _ends(grammar, each, phrase.split()).items()
+        }
+        found = [Arc(phrase, weight, target) for (phrase, target), weight in phrases.items()]
+        arcs.append((*(arc for arc in each if arc.word in own), *found))
+    return replace(grammar, arcs=tuple(arcs))
+
+
+def _ends(grammar: Grammar, arcs: Iterable[Arc], words: list[str]) -> dict[int, float]:
+    """The states in which the words end that begin with one of the arcs, and ln of the likeliest way's probability."""
+    ends: dict[int, float] = {}
+    for arc in arcs:
+        if arc.word == words[0]:
+            rest = _ends(grammar, grammar.arcs[arc.target], words[1:]) if words[1:] else {arc.target: 0.0}
+            for target, weight in rest.items():
+                ends[target] = max(ends.get(target, -np.inf), arc.weight + weight)
+    return ends
 
 
 def _check(grammar: Grammar, units: Units) -> None:
-    known = set(units.symbols)
+    known = units.words if units.kind == "words" else set(units.symbols)
     # Unlike transcripts, a grammar may not have its unknown words stood for by <other>: they could not be told apart.
     bad = [word for word in grammar.words() if not known.issuperset([word] if units.kind == "words" else word)]
     if bad:

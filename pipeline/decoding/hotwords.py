@@ -49,10 +49,11 @@ class Hotwords:
 
     def _add(self, hotword: str, boost: float, units: Units) -> None:
         symbols = hotword.split() if self._words else list(" ".join(hotword.split()))
+        known = units.words if self._words else set(units.symbols)
         if not symbols:
             raise InputError(f"hotword {hotword!r}: at least one word wanted, found none")
         for symbol in symbols:
-            if symbol not in units.symbols:
+            if symbol not in known:
                 raise InputError(f"hotword {hotword!r}: the model's units cannot spell {symbol!r}")
         node = self._root
         for depth, symbol in enumerate(symbols, start=1):

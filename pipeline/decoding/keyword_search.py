@@ -53,7 +53,7 @@ def labels_of(keyword: str, units: Units) -> list[int]:
     text = " ".join(keyword.split())
     if not text:
         raise InputError(f"keyword: at least one unit wanted, found {keyword!r}")
-    for symbol in text if units.kind == "characters" else text.split():
+    for symbol in units.split(text):
         if symbol == OTHER or symbol not in units.symbols:
             raise UnknownSymbol(f"keyword {keyword!r}: {symbol!r} is not among the model's {units.kind}")
     return units.encode(text)

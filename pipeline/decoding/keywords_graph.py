@@ -7,13 +7,14 @@ exact, so that neither padding nor batching changes a score. Time is the first a
 """
 
 import functools
+import re
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from pipeline.decoding.keyword_search import FLOOR, boundary_frames, space_of
 from pipeline.decoding.transcript import BLANK
-from pipeline.text import OTHER, Units
+from pipeline.text import JOINED, OTHER, Units
 
 FRAME_BITS = 19
 START = (1 << FRAME_BITS) - 1  # the bits of a window's start, counted down, so that of equals the first is the larger
@@ -66,8 +67,7 @@ def _labels(keywords: tf.Tensor, units: Units) -> tuple[tf.Tensor, tf.Tensor]:
     keywords = tf.strings.strip(tf.strings.regex_replace(keywords, r"\s+", " "))
     filled = tf.reduce_all(tf.strings.length(keywords) > 0)
     with tf.control_dependencies([tf.debugging.Assert(filled, ["a keyword is empty, at least one unit wanted"])]):
-        characters = units.kind == "characters"
-        symbols = tf.strings.unicode_split(keywords, "UTF-8") if characters else tf.strings.split(keywords, " ")
+        symbols = _split(keywords, units)
     known = tf.constant([symbol if symbol != OTHER else "" for symbol in units.symbols])  # the filler is no word
     same = tf.equal(symbols.flat_values[:, None], known)
     found = tf.reduce_any(same, axis=1)
@@ -76,6 +76,21 @@ def _labels(keywords: tf.Tensor, units: Units) -> tuple[tf.Tensor, tf.Tensor]:
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(found), [wanted, unknown])]):
         ids = 1 + tf.argmax(same, axis=1, output_type=tf.int32)
     return symbols.with_flat_values(ids).to_tensor(BLANK), tf.cast(symbols.row_lengths(), tf.int32)
+
+
+def _split(keywords: tf.Tensor, units: Units) -> tf.RaggedTensor:
+    """As `Units.split` does it."""
+    if units.kind == "characters":
+        return tf.strings.unicode_split(keywords, "UTF-8")
+    if not units.phrases:
+        return tf.strings.split(keywords, " ")
+    spaced = tf.strings.join([" ", tf.strings.regex_replace(keywords, " ", "  "), " "])
+    for phrase in units.phrases:
+        words = f" {phrase.replace(' ', '  ')} "
+        joined = f" {phrase.replace(' ', JOINED)} ".replace("\\", r"\\")
+        spaced = tf.strings.regex_replace(spaced, re.escape(words), joined)
+    symbols = tf.strings.split(spaced)
+    return symbols.with_flat_values(tf.strings.regex_replace(symbols.flat_values, JOINED, " "))
 
 
 def _costs(log_probs: tf.Tensor, frames: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pipeline.decoding.arpa import Ngrams, read_arpa
 from pipeline.errors import InputError
-from pipeline.text import OTHER, Units
+from pipeline.text import Units
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ def _check_units(path: Path, words: Iterable[str], units: Units) -> None:
     if not words:
         return
     if units.kind == "words":
-        spoken = set(units.symbols) - {OTHER}
+        spoken = units.words
         shared = len(spoken.intersection(words))
         if shared * 2 < min(len(spoken), len(words)):  # either may be a part of the other
             raise InputError(f"{path}: {_wanted(units)}, found {shared} of {len(spoken)}, but {_examples(words)}")

@@ -55,8 +55,9 @@ class PrefixScorer:
         symbol = self._symbols[unit]
         settled, state, word, known = belief.settled, belief.state, belief.word, belief.known
         if self._words:
-            gain, state = self._word(state, symbol)
-            settled += gain
+            for each in symbol.split():
+                gain, state = self._word(state, each)
+                settled += gain
         elif symbol != " ":
             word += symbol
             if known and self._beginnings and word not in self._beginnings:
@@ -70,8 +71,9 @@ class PrefixScorer:
             word, known = "", True
         pending, matches = 0.0, belief.matches
         if self._hotwords:
-            boost, matches = self._hotwords.extend(matches, symbol)
-            settled += boost
+            for each in symbol.split() if self._words else [symbol]:
+                boost, matches = self._hotwords.extend(matches, each)
+                settled += boost
             pending = self._hotwords.pending(matches)
         after = Belief(settled + pending, settled, state, word, known, matches)
         belief.next[unit] = after

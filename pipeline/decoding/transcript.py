@@ -10,6 +10,9 @@ from pipeline.text import Units
 
 BLANK = 0
 
+LETTER_SECONDS = 0.06
+"""What a letter of a phrase takes, with spaces: on barista's `valid`, pauses left out, 16.6 are said a second."""
+
 
 @dataclass(frozen=True)
 class Word:
@@ -72,7 +75,8 @@ def spell(
         pause_frames: so many blanks between two units part words as a space does.
 
     Returns:
-        Its text, and words in time: a word lasts from the first frame of its first unit to the last of its last.
+        Its text, and words in time: a word lasts from the first frame of its first unit to the last of its last. Of a
+        phrase that is one unit, earlier words are earlier by what the letters after them take.
         A confidence is the geometric mean of the posteriors of the units it is about; without units, of the blanks.
     """
     groups: list[list[Run]] = [[]]
@@ -84,17 +88,27 @@ def spell(
         before = run.end
         if texts[run.unit].strip():
             groups[-1].append(run)
-    words = tuple(
-        Word(
+    words: list[Word] = []
+    for group in filter(None, groups):
+        found = Word(
             word="".join(texts[run.unit] for run in group),
             start=group[0].start * frame_seconds,
             end=group[-1].end * frame_seconds,
             confidence=_mean_probability([run.score for run in group]),
         )
-        for group in filter(None, groups)
-    )
+        words += _words_of(found, words[-1].end if words else 0.0)
     confidence = _mean_probability([run.score for run in runs] if runs else log_probs[:, BLANK])
-    return Transcript(" ".join(word.word for word in words), confidence, words)
+    return Transcript(" ".join(word.word for word in words), confidence, tuple(words))
+
+
+def _words_of(found: Word, earliest: float) -> list[Word]:
+    """The words of a unit, which may be a phrase: the last one where the unit is, the others before it."""
+    words, later = [], 0
+    for word in reversed(found.word.split()):
+        start, end = (max(earliest, time - later * LETTER_SECONDS) for time in (found.start, found.end))
+        words.append(replace(found, word=word, start=start, end=end))
+        later += len(word) + 1
+    return words[::-1]
 
 
 def _mean_probability(log_posteriors) -> float:

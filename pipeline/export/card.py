@@ -44,8 +44,8 @@ python scripts/evaluate.py --model {out} MANIFEST
 
 ## Limits
 
-{limits}It writes what its {kind} can spell and knows no language beyond what it heard in training: other words, accents,
-microphones and noise will raise its error rate. {noise}
+{limits}It writes what its {kind} can spell and knows no language beyond what it heard in training: other words,
+accents, microphones and noise will raise its error rate. {noise}
 """
 
 
@@ -67,7 +67,7 @@ def card(
         out: the export's folder.
         calibrated: what was measured on the validation data, if that could be read.
     """
-    shown = [repr(symbol) if symbol == " " else symbol for symbol in units.symbols[:60]]
+    shown = [repr(symbol) if " " in symbol else symbol for symbol in units.symbols[:60]]
     return _CARD.format(
         name=settings.name,
         description=settings.description or "A speech recognizer.",
@@ -117,8 +117,8 @@ def _noise(calibrated: Calibrated | None) -> str:
     if calibrated is None or not calibrated.least_confidence:
         return "It always answers, also to what is not speech: look at the confidence."
     return (
-        f"What it is less than {100 * calibrated.least_confidence:.2g} % sure of, less than of any utterance of its validation "
-        "data, it takes for noise, and answers with nothing."
+        f"What it is less than {100 * calibrated.least_confidence:.2g} % sure of, less than of any utterance of its "
+        "validation data, it takes for noise, and answers with nothing."
     )
 
 

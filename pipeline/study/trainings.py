@@ -63,7 +63,8 @@ def run_trainings(
         InputError: the data cannot be used, a variant cannot be made, or the folder has results of other settings.
     """
     units = load_splits(settings).units
-    settings = with_values(settings, {"units.symbols": units.symbols})  # another seed's strings may lack some
+    # As symbols, because another seed's strings may lack some.
+    settings = with_values(settings, {"units.symbols": units.symbols, "units.phrases": []})
     wanted = parameters(settings, len(units))
     results.once("parameters", wanted)
     results.once("minutes", plan.minutes)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from pipeline.config import Config, Speakers
-from pipeline.data.utterances import Skipped, Utterance, check_speakers, frames_needed, learnable, take_speakers
+from pipeline.data.utterances import (
+    Skipped,
+    Utterance,
+    check_speakers,
+    frames_needed,
+    learnable,
+    take_speakers,
+    units_of,
+)
 from pipeline.errors import InputError
 from pipeline.text import Units
 
@@ -83,6 +91,24 @@ def test_transcripts_are_normalized_before_they_are_spelled():
     remove = settings(text={"remove": "!"})
     (example,) = learnable([utterance("A  b!")], remove, UNITS, Skipped())
     assert (example.text, example.labels) == ("a b", (2, 1, 3))
+
+
+@pytest.mark.parametrize(
+    ("units", "symbols"),
+    [
+        ({}, [" ", "b", "o", "w"]),
+        ({"kind": "words"}, ["b", "bow", "wow"]),
+        ({"kind": "words", "phrases": ["Bow  wow"]}, ["b", "bow wow"]),
+        ({"kind": "words", "symbols": ["bow wow", "<other>"]}, ["bow wow", "<other>"]),
+    ],
+)
+def test_units_are_those_that_are_configured_or_that_transcripts_need(units, symbols):
+    assert units_of(settings(units=units), [utterance("Bow wow"), utterance("b bow wow")]).symbols == symbols
+
+
+def test_a_phrase_that_nobody_says_is_named():
+    with pytest.raises(InputError, match=r"units\.phrases: phrases of the training transcripts wanted, none has 'a b'"):
+        units_of(settings(units={"kind": "words", "phrases": ["a b"]}), [utterance("b a")])
 
 
 def test_an_unknown_symbol_is_skipped_and_named():

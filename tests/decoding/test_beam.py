@@ -17,6 +17,7 @@ from pipeline.text import Units
 
 LETTERS = Units("characters", [" ", "a", "b"])
 WORDS = Units("words", ["c", "a", "ab"])
+PHRASES = Units("words", ["a", "ab", "a ab"])
 MODEL = BackoffModel(
     Ngrams(
         2,
@@ -75,7 +76,7 @@ def scores(decoder, log_probs):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.sampled_from([LETTERS, WORDS]), st.integers(0, 5), st.integers(0, 999))
+@given(st.sampled_from([LETTERS, WORDS, PHRASES]), st.integers(0, 5), st.integers(0, 999))
 def test_a_wide_beam_finds_every_text_with_its_probability(units, frames, seed):
     log_probs = random_log_probs(frames, 4, seed)
     wanted = log_probability_of_every_text(log_probs, units)
@@ -86,7 +87,7 @@ def test_a_wide_beam_finds_every_text_with_its_probability(units, frames, seed):
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.sampled_from([LETTERS, WORDS]),
+    st.sampled_from([LETTERS, WORDS, PHRASES]),
     st.integers(0, 5),
     st.integers(0, 999),
     st.floats(0, 3),

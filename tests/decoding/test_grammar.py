@@ -15,6 +15,7 @@ from pipeline.text import Units
 
 LETTERS = Units("characters", [" ", "a", "b"])
 WORDS = Units("words", ["a", "b", "<other>"])
+PHRASES = Units("words", ["b", "a b", "a"])
 RULES = ["(a | b)+", "a b | b a | a a b", "[a] (ab | ba | b)", "(/1/ a | /9/ ab) [b]", "a* b*", "aa | aab b"]
 
 
@@ -49,13 +50,16 @@ def log_probability(grammar, words):
 
 
 def best_by_trying_all(log_probs, units, grammar, weight):
-    """The score of the best of all paths whose text is a sentence of the grammar, and each sentence's own."""
+    """The score of the best of all paths whose text is a sentence of the grammar, and each sentence's own.
+
+    A phrase may be said as one unit or as its words; of other units a text has one way to be written.
+    """
     frames, count = log_probs.shape
     best: dict[str, float] = {}
     for path in itertools.product(range(count), repeat=frames):
         labels = [unit for unit, _ in itertools.groupby(path) if unit]
         text = units.decode(labels)
-        if units.encode(text) != labels or not grammar.accepts(text):
+        if not (units.phrases or units.encode(text) == labels) or not grammar.accepts(text):
             continue
         score = log_probs[range(frames), path].sum() + weight * log_probability(grammar, text.split())
         best[text] = max(best.get(text, -math.inf), score)
@@ -65,13 +69,13 @@ def best_by_trying_all(log_probs, units, grammar, weight):
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(RULES),
-    st.sampled_from([LETTERS, WORDS]),
+    st.sampled_from([LETTERS, WORDS, PHRASES]),
     st.integers(0, 6),
     st.sampled_from([0, 1, 3]),
     st.integers(0, 99),
 )
 def test_no_sentence_of_the_grammar_is_better(expansion, units, frames, weight, seed):
-    if units is WORDS:
+    if units.kind == "words":
         expansion = expansion.replace("ab", "a b").replace("ba", "b a").replace("aa", "a a")
     grammar = grammar_of(expansion)
     log_probs = random_log_probs(frames, len(units), seed)
@@ -104,6 +108,17 @@ def test_a_grammar_of_everything_answers_as_greedy_decoding_does(frames, seed):
     transcript = GrammarDecoder(WORDS, 0.03, grammar_of("(a | b)*"), weight=0).decode(log_probs)
     assert transcript.rejection == pytest.approx(0)
     assert (transcript.text, transcript.words) == (free.text, free.words)
+
+
+def test_a_word_of_phrases_alone_is_a_word_of_the_grammar():
+    units = Units("words", ["lots of", "a lot of", "milk", "a"])
+    decoder = GrammarDecoder(units, 0.03, grammar_of("(a lot | lots) of milk"))
+    for text in ("a lot of milk", "lots of milk"):
+        transcript = decoder.decode(spoken(units, text))
+        assert transcript.text == text == " ".join(word.word for word in transcript.words)
+        assert transcript.rejection == pytest.approx(0, abs=1e-6)
+    with pytest.raises(InputError, match="found 'little'"):
+        GrammarDecoder(units, 0.03, grammar_of("a little milk"))
 
 
 def test_a_sentence_of_the_grammar_is_sure_and_in_its_place():

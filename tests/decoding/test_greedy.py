@@ -6,11 +6,13 @@ from hypothesis import strategies as st
 
 from pipeline.decoding.greedy import greedy
 from pipeline.decoding.greedy_graph import greedy_text
+from pipeline.decoding.transcript import LETTER_SECONDS
 from pipeline.text import Units
 
 UNITS = {
     "characters": Units("characters", [" ", "a", "b"]),
     "words": Units("words", ["on", "off", "light"]),
+    "phrases": Units("words", ["a", "a lot of", "lots of"]),
     "keywords": Units("words", ["alexa", "stop", "<other>"]),
 }
 
@@ -57,6 +59,18 @@ def test_word_units_are_words():
     transcript = greedy(sure_of([1, 1, 0, 3]), UNITS["words"], 1.0)
     assert transcript.text == "on light"
     assert [word.start for word in transcript.words] == [0.0, 3.0]
+
+
+def test_a_phrase_is_its_words_the_last_where_the_unit_is():
+    transcript = greedy(sure_of([1, 0, 0, 0, 2, 0]), UNITS["phrases"], 0.1)
+    assert transcript.text == "a a lot of"
+    times = [(word.word, word.start, word.end) for word in transcript.words]
+    assert times == [
+        ("a", 0.0, pytest.approx(0.1)),
+        ("a", pytest.approx(0.1), pytest.approx(0.1)),  # no earlier than the word before has ended
+        ("lot", pytest.approx(0.4 - 3 * LETTER_SECONDS), pytest.approx(0.5 - 3 * LETTER_SECONDS)),
+        ("of", pytest.approx(0.4), pytest.approx(0.5)),
+    ]
 
 
 def test_a_filler_is_no_word():

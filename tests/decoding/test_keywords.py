@@ -15,6 +15,7 @@ from pipeline.text import OTHER, Units
 
 FRAME = 0.1  # of a second: a boundary is 3 frames
 WORDS = Units("words", ["art", "start", OTHER])
+PHRASES = Units("words", ["art", "a.r t", "start", "a.r t art"])
 LETTERS = Units("characters", [" ", "a", "b"])
 SPELLED = Units("characters", [" ", *"abcdefghijklmnopqrstuvwxyz"])
 
@@ -97,22 +98,30 @@ def in_graph(units):
     return call
 
 
-GRAPHS = {"words": in_graph(WORDS), "characters": in_graph(LETTERS)}
-KEYWORDS = {"words": ["art", "start art", " art  art "], "characters": ["a", "ab", "aa b", "b ab ba", "abba"]}
+GRAPHS = {units: in_graph(units) for units in (WORDS, LETTERS, PHRASES)}
+KEYWORDS = {
+    WORDS: ["art", "start art", " art  art "],
+    PHRASES: ["art", "a.r t", "a.r t art a.r t a.r t start", "a.r  t a.r t art"],
+    LETTERS: ["a", "ab", "aa b", "b ab ba", "abba"],
+}
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from([WORDS, LETTERS]), st.lists(st.integers(0, 90), min_size=1, max_size=3), st.integers(0, 999))
+@given(
+    st.sampled_from([WORDS, LETTERS, PHRASES]),
+    st.lists(st.integers(0, 90), min_size=1, max_size=3),
+    st.integers(0, 999),
+)
 def test_the_graph_agrees_whatever_stands_in_the_padding(units, frames, seed):
-    keywords = KEYWORDS[units.kind]
+    keywords = KEYWORDS[units]
     utterances = [random_log_probs(count, len(units), seed + number) for number, count in enumerate(frames)]
     batch = random_log_probs(len(frames) * (max(frames) + seed % 5), len(units), seed + 9)
     batch = batch.reshape(len(frames), -1, len(units))
     for row, utterance in zip(batch, utterances, strict=True):
         row[: len(utterance)] = utterance
-    together = [tensor.numpy() for tensor in GRAPHS[units.kind](batch, frames, keywords)]
+    together = [tensor.numpy() for tensor in GRAPHS[units](batch, frames, keywords)]
     for number, utterance in enumerate(utterances):
-        alone = GRAPHS[units.kind](utterance[None], frames[number : number + 1], keywords)
+        alone = GRAPHS[units](utterance[None], frames[number : number + 1], keywords)
         for one, all_of_them in zip(alone, together, strict=True):
             np.testing.assert_array_equal(one[0], all_of_them[number])
         wanted = spot(utterance, units, FRAME, keywords)
@@ -124,7 +133,7 @@ def test_the_graph_agrees_whatever_stands_in_the_padding(units, frames, seed):
 @pytest.mark.parametrize("frames", [300, 1500])
 def test_the_graph_agrees_on_long_audio_and_extreme_posteriors(frames):
     log_probs = random_log_probs(frames, len(LETTERS), 3, scale=60)
-    scores, starts, ends = GRAPHS["characters"](log_probs[None], [frames], ["abab", "abba ab a"])
+    scores, starts, ends = GRAPHS[LETTERS](log_probs[None], [frames], ["abab", "abba ab a"])
     for number, wanted in enumerate(spot(log_probs, LETTERS, FRAME, ["abab", "abba ab a"])):
         assert float(scores[0, number]) == pytest.approx(wanted.score, abs=1e-4)
         # Of windows that are equal to a millionth it may name another, but a whole one.
@@ -146,7 +155,7 @@ def test_the_graph_agrees_on_long_audio_and_extreme_posteriors(frames):
 def test_a_keyword_that_cannot_be_spelled_is_told(kind, keyword, message):
     units = {"words": WORDS, "characters": LETTERS}[kind]
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        GRAPHS[kind](random_log_probs(9, len(units), 0)[None], [9], ["art" if kind == "words" else "a", keyword])
+        GRAPHS[units](random_log_probs(9, len(units), 0)[None], [9], ["art" if kind == "words" else "a", keyword])
     with pytest.raises(InputError, match="at least one unit wanted" if message == "empty" else "is not among"):
         Spotter(units, FRAME, [keyword])
 
