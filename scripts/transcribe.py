@@ -243,7 +243,8 @@ arguments.add_argument(
     "--pause",
     metavar="SECONDS",
     type=float,
-    help="of silence, ends an utterance in a stream or a file of over 20 s (default: 1); if given, in any file",
+    help="of silence, ends an utterance in a stream or a file of over 20 s (default: 1, or 1.5 for a model of words); "
+    "if given, in any file",
 )
 arguments.add_argument(
     "--json",

@@ -13,24 +13,30 @@ from pipeline.errors import InputError
 from pipeline.export.about import About
 from pipeline.samples import as_samples
 
+AFTER_SPEECH = {"characters": 1.0, "words": 1.5}
+"""Seconds of silence that end an utterance, by kind of units: a word or phrase that is one unit is silent until it is
+over. See docs/streaming.md."""
+
 
 @dataclass(frozen=True)
 class Endpoints:
     """When an utterance is over, in seconds. What follows it is heard as if it were a recording of its own.
 
     Attributes:
-        after_speech: of silence after a word.
+        after_speech: of silence after a word; None takes that of `AFTER_SPEECH`.
         without_speech: of silence with no word before it; nothing is reported then.
         longest: that an utterance may last.
     """
 
-    after_speech: float = 1.0
+    after_speech: float | None = None
     without_speech: float = 5.0
     longest: float = 20.0
 
     def __post_init__(self):
         """Raises: InputError: a rule is not above 0; infinity is, and is never over."""
         for name, seconds in asdict(self).items():
+            if name == "after_speech" and seconds is None:
+                continue
             if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
                 raise InputError(f"endpoints: {name} in seconds above 0 wanted, found {seconds!r}")
 
@@ -143,10 +149,11 @@ class Stream:
     def _end_in(self, log_probs: np.ndarray, begin: int) -> int | None:
         """The utterance's frames, if it is over in one of the new ones, the first of which is number `begin`."""
         rules, seconds = self._endpoints, self._about.frame_seconds
+        after_speech = rules.after_speech or AFTER_SPEECH[self._about.units.kind]
         for number, unit in enumerate(log_probs.argmax(axis=1), start=begin + 1):
             self._silent = self._silent + 1 if unit == BLANK else 0
             self._spoke = self._spoke or unit != BLANK
-            enough = rules.after_speech if self._spoke else rules.without_speech
+            enough = after_speech if self._spoke else rules.without_speech
             if self._silent * seconds >= enough or number * seconds >= rules.longest:
                 return number
         return None
