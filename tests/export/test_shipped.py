@@ -17,16 +17,16 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
 MOST_MEGABYTES = 40
 SHIPPED = {
-    "commands-lstm": ("barista/test.jsonl", 12, 0.08),
-    "commands-simple-rnn": ("barista/test.jsonl", 12, 0.45),
-    "commands-spelled-lstm": ("barista/test.jsonl", 12, 0.15),
-    "english-lstm": ("kathleen/test.jsonl", 12, 0.38),
-    "keywords-lstm": ("wakewords/test.jsonl", 24, 0.15),
-    "digits-lstm": ("digits_pretrained.yaml", 25, 0.12),
-    "digits-simple-rnn": ("digits_pretrained.yaml", 25, 0.18),
+    "commands-lstm": ("barista/test.jsonl", 12, 0.05),
+    "commands-simple-rnn": ("barista/test.jsonl", 12, 0.38),
+    "commands-spelled-lstm": ("barista/test.jsonl", 12, 0.04),
+    "english-lstm": ("kathleen/test.jsonl", 12, 0.37),
+    "keywords-lstm": ("wakewords/test.jsonl", 24, 0.1),
+    "digits-lstm": ("digits_pretrained.yaml", 25, 0.05),
+    "digits-simple-rnn": ("digits_pretrained.yaml", 25, 0.2),
 }
 """Of each model: speech (a manifest, or a configuration for its test data), every how manyth utterance of it is heard,
-and the highest character error rate."""
+and the highest character error rate: some three errors more than were measured."""
 
 
 def model(name: str) -> Path:
