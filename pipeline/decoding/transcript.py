@@ -11,7 +11,7 @@ from pipeline.text import Units
 BLANK = 0
 
 LETTER_SECONDS = 0.06
-"""What a letter of a phrase takes, with spaces: on barista's `valid`, pauses left out, 16.6 are said a second."""
+"""What a letter of a phrase, with spaces, takes at most: on barista's `valid`, without pauses, 16.6 are said a second."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,11 @@ def spell(
 
 def _words_of(found: Word, earliest: float) -> list[Word]:
     """The words of a unit, which may be a phrase: the last one where the unit is, the others before it."""
-    words, later = [], 0
+    words, later = [], 0.0
+    letter = min(LETTER_SECONDS, (found.start - earliest) / len(found.word))
     for word in reversed(found.word.split()):
-        start, end = (max(earliest, time - later * LETTER_SECONDS) for time in (found.start, found.end))
-        words.append(replace(found, word=word, start=start, end=end))
-        later += len(word) + 1
+        words.append(replace(found, word=word, start=found.start - later, end=found.end - later))
+        later += (len(word) + 1) * letter
     return words[::-1]
 
 

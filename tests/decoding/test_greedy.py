@@ -65,12 +65,15 @@ def test_a_phrase_is_its_words_the_last_where_the_unit_is():
     transcript = greedy(sure_of([1, 0, 0, 0, 2, 0]), UNITS["phrases"], 0.1)
     assert transcript.text == "a a lot of"
     times = [(word.word, word.start, word.end) for word in transcript.words]
+    quick = 0.3 / len("a lot of")  # a letter's share of the time since the word before
     assert times == [
         ("a", 0.0, pytest.approx(0.1)),
-        ("a", pytest.approx(0.1), pytest.approx(0.1)),  # no earlier than the word before has ended
-        ("lot", pytest.approx(0.4 - 3 * LETTER_SECONDS), pytest.approx(0.5 - 3 * LETTER_SECONDS)),
+        ("a", pytest.approx(0.4 - 7 * quick), pytest.approx(0.5 - 7 * quick)),
+        ("lot", pytest.approx(0.4 - 3 * quick), pytest.approx(0.5 - 3 * quick)),
         ("of", pytest.approx(0.4), pytest.approx(0.5)),
     ]
+    slow = greedy(sure_of([0] * 20 + [3]), UNITS["phrases"], 0.1)
+    assert slow.words[0].start == pytest.approx(2.0 - 3 * LETTER_SECONDS)
 
 
 def test_a_filler_is_no_word():
