@@ -11,7 +11,7 @@ from pipeline.text import Units
 BLANK = 0
 
 LETTER_SECONDS = 0.06
-"""What a letter of a phrase takes at most. On barista's `valid`, 16.6 are said a second, pauses left out, spaces not."""
+"""What a letter of a phrase takes at most. On barista's `valid` some 16 are said a second, spaces among them."""
 
 
 @dataclass(frozen=True)
