@@ -87,15 +87,22 @@ class Units:
             phrases: of words, normalized, that are to be units of their own.
 
         Raises:
-            InputError: no text holds one of the phrases.
+            InputError: a phrase is of fewer than two words, there twice, or in no text beside longer ones.
         """
-        asked = cls(kind, phrases) if (phrases := list(phrases)) else None
+        phrases = list(phrases)
+        for number, phrase in enumerate(phrases):
+            if len(phrase.split()) < 2 or phrase in phrases[:number]:
+                raise InputError(f"units.phrases: several words, each phrase once, wanted, found {phrase!r}")
+        asked = cls(kind, phrases) if phrases else None
         symbols: set[str] = set()
         for text in texts:
             symbols.update(asked.split(text) if asked else _split(kind, text))
         missing = [phrase for phrase in phrases if phrase not in symbols]
         if missing:
-            raise InputError(f"units.phrases: phrases of the training transcripts wanted, none has {missing[0]!r}")
+            raise InputError(
+                f"units.phrases: phrases of the training transcripts wanted, none has {missing[0]!r} "
+                "where no other phrase begins or ends"
+            )
         return cls(kind, sorted(symbols))
 
     def __len__(self) -> int:

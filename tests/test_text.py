@@ -73,6 +73,9 @@ def test_of_phrases_the_longest_is_a_unit(tmp_path):
     assert Units("words", ["a b", "b c d", "a", "b"]).split("a b c d a b") == ["a", "b c d", "a b"]
     with pytest.raises(InputError, match=r"units\.phrases: .* none has 'a little'"):
         Units.of_texts("words", ["turn on"], ["a little"])
+    for phrases in (["on"], [""], ["turn on", "turn on"]):
+        with pytest.raises(InputError, match=rf"units\.phrases: several words.* found {phrases[-1]!r}"):
+            Units.of_texts("words", ["turn on"], phrases)
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=9), st.sets(st.sampled_from(["a b", "b c", "a b c", "c a", "b b"])))

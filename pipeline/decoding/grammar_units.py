@@ -66,6 +66,13 @@ def _with_phrases(grammar: Grammar, units: Units) -> Grammar:
         }
         found = [Arc(phrase, weight, target) for (phrase, target), weight in phrases.items()]
         arcs.append((*(arc for arc in each if arc.word in own), *found))
+    reached, pending = {grammar.start}, [grammar.start]
+    while pending:
+        new = {arc.target for arc in arcs[pending.pop()]} - reached
+        reached |= new
+        pending += new
+    if reached.isdisjoint(grammar.finals):
+        raise InputError(f"{grammar.name}: a sentence of the model's words and phrases wanted, found none")
     return replace(grammar, arcs=tuple(arcs))
 
 

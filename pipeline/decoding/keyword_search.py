@@ -55,7 +55,8 @@ def labels_of(keyword: str, units: Units) -> list[int]:
         raise InputError(f"keyword: at least one unit wanted, found {keyword!r}")
     for symbol in units.split(text):
         if symbol == OTHER or symbol not in units.symbols:
-            raise UnknownSymbol(f"keyword {keyword!r}: {symbol!r} is not among the model's {units.kind}")
+            only = ", but for phrases that hold it" if units.phrases and symbol in units.words else ""
+            raise UnknownSymbol(f"keyword {keyword!r}: {symbol!r} is not among the model's {units.kind}{only}")
     return units.encode(text)
 
 

@@ -119,6 +119,8 @@ def test_a_word_of_phrases_alone_is_a_word_of_the_grammar():
         assert transcript.rejection == pytest.approx(0, abs=1e-6)
     with pytest.raises(InputError, match="found 'little'"):
         GrammarDecoder(units, 0.03, grammar_of("a little milk"))
+    with pytest.raises(InputError, match="a sentence of the model's words and phrases wanted, found none"):
+        GrammarDecoder(units, 0.03, grammar_of("milk of a lot (milk)*"))
 
 
 def test_a_sentence_of_the_grammar_is_sure_and_in_its_place():
