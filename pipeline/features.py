@@ -103,6 +103,22 @@ class MFCC(keras.layers.Layer):
         return [ops.matmul(frames, part(angles).astype(np.float32)) for part in (np.cos, np.sin)]
 
 
+def with_silence(audio, lengths, silent: int):
+    """Utterances with so many samples of silence before and after; one without samples stays as it is.
+
+    Args:
+        audio: float32 [batch, samples].
+        lengths: int32 [batch], in samples.
+        silent: samples on each side.
+
+    Returns:
+        float32 [batch, samples + 2 * silent], and int32 [batch], the new lengths.
+    """
+    lengths = ops.cast(lengths, "int32")
+    audio = ops.pad(ops.where(_within(audio, lengths), audio, 0.0), [[0, 0], [silent, silent]])
+    return audio, ops.where(lengths > 0, lengths + 2 * silent, 0)
+
+
 def given_features(features, lengths):
     """Features that were computed before, in the form in which `MFCC` gives its own.
 

@@ -43,11 +43,14 @@ class Features(Section):
     normalization: Literal["global", "utterance", "none"] = "global"
     stack: PositiveInt = Field(3, description="Neighbouring frames joined into one input of the network.")
     stride: PositiveInt = Field(3, description="Frames from one input to the next.")
+    silent_frames: NonNegativeInt = Field(
+        0, description="Of the network, heard before and after every utterance; for clips that begin with the word."
+    )
 
     @pydantic.model_validator(mode="after")
     def _fits(self):
         if self.input == "features":
-            for name, idle in (("deltas", 0), ("centre", False), ("top_db", None)):
+            for name, idle in (("deltas", 0), ("centre", False), ("top_db", None), ("silent_frames", 0)):
                 if getattr(self, name) != idle:
                     wanted, found = json.dumps(idle), json.dumps(getattr(self, name))
                     raise ValueError(f"{name} = {wanted} wanted with input = features, got {found}")
@@ -100,6 +103,11 @@ class Features(Section):
         return self.frame_length / self.lengths_per_second
 
     @property
+    def silent_samples(self) -> int:
+        """Of silence on each side of an utterance."""
+        return self.silent_frames * self.frame_length
+
+    @property
     def delta_context(self) -> int:
         """Frames on each side of a frame that its deltas need."""
         return DELTA_CONTEXT if self.deltas else 0
@@ -116,14 +124,15 @@ class Features(Section):
         return (frames - 1) * self.hop_samples + self.n_fft - (self.n_fft // 2 if self.centre else 0)
 
     def network_frames(self, length: int) -> int:
-        """The frames that the network sees of so many samples, or frames of given features."""
+        """The frames that the network scores of so many samples, or frames of given features."""
+        length += 2 * self.silent_samples if length else 0
         if self.input == "features":
             frames = length
         elif self.centre:
             frames = 1 + length // self.hop_samples if length else 0
         else:
             frames = max(0, 1 + (length - self.n_fft) // self.hop_samples)
-        return max(0, 1 + (frames - self.stack) // self.stride)
+        return max(0, 1 + (frames - self.stack) // self.stride - self.silent_frames)
 
 
 class Text(Section):

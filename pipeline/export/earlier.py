@@ -35,7 +35,7 @@ def take_over(earlier: Path, new: Path) -> None:
 
 
 def _is_same_model(one: Path, other: Path) -> bool:
-    """Whether both have the same units and weights."""
+    """Whether both have the same units and weights, in the lower precision of the two."""
     try:
         if (one / "assets" / "units.txt").read_bytes() != (other / "assets" / "units.txt").read_bytes():
             return False
@@ -44,6 +44,11 @@ def _is_same_model(one: Path, other: Path) -> bool:
         if shapes != after.get_variable_to_shape_map():
             return False
         names = [name for name in shapes if before.get_variable_to_dtype_map()[name].is_floating]
-        return all(np.array_equal(before.get_tensor(name), after.get_tensor(name)) for name in names)
+        return all(_equal(before.get_tensor(name), after.get_tensor(name)) for name in names)
     except (OSError, ValueError, tf.errors.OpError):  # a damaged export may be replaced too
         return False
+
+
+def _equal(one: np.ndarray, other: np.ndarray) -> bool:
+    dtype = min(one.dtype, other.dtype, key=lambda dtype: dtype.itemsize)
+    return np.array_equal(one.astype(dtype), other.astype(dtype))

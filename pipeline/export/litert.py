@@ -58,13 +58,14 @@ def write_litert(model: AcousticModel, folder: Path) -> None:
         "context": context,
         "copies": features.delta_context,
         "centre": features.centre,
+        "silent_frames": features.silent_frames,
     }
     (folder / "assets" / "litert.json").write_text(json.dumps(host, indent=2) + "\n", encoding="utf-8")
 
 
 def _converted(model: AcousticModel, function, quantized: bool) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        save(model, Path(folder), function)
+        save([weight.value for weight in model.weights], Path(folder), function)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if quantized:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]  # weights in 8 bits, floats between the operations

@@ -29,7 +29,8 @@ def write_onnx(model: AcousticModel, folder: Path) -> None:
     tf2onnx = load_tf2onnx()
     features = model.settings.features
     if model.mfcc:
-        shortest = max(1, (features.stack - 1) * features.hop_samples + (0 if features.centre else features.n_fft))
+        first = (features.stack - 1) * features.hop_samples + (0 if features.centre else features.n_fft)
+        shortest = max(1, first - features.silent_samples)
         model.mfcc.fourier_by_matrix = True  # tf2onnx does not convert the fast transform alone
     else:
         shortest = features.stack

@@ -22,7 +22,12 @@ from pipeline.training.run import Run
 
 
 def export(
-    run_folder: str | Path, out: str | Path, overrides: list[str] = (), litert: bool = False, onnx: bool = False
+    run_folder: str | Path,
+    out: str | Path,
+    overrides: list[str] = (),
+    litert: bool = False,
+    onnx: bool = False,
+    half: bool = False,
 ) -> None:
     """Writes the best model of a run to `out`; what stands there is replaced only by a whole new export.
 
@@ -34,6 +39,7 @@ def export(
         out: the folder to write.
         overrides: `key=value`, of settings that say where the validation data lies now.
         litert, onnx: also as model.tflite, as model.onnx.
+        half: the SavedModel's weights in half precision; what is computed stays float32.
 
     Raises:
         InputError: no run with a checkpoint, or `out` holds something that is not an export.
@@ -54,7 +60,8 @@ def export(
     beside = out.with_name(out.name + ".part")
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        save(model, beside, Serving(model, units, calibration, least).signatures())
+        serving = Serving(model, units, calibration, least, half)
+        save(serving.weights, beside, serving.signatures())
         _about(settings, units, calibration, least).save(beside)
         (beside / "assets" / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")
         if litert:

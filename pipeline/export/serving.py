@@ -1,7 +1,9 @@
 """What an exported model can be asked: its signatures."""
 
+import contextlib
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from pipeline import config, feature_files, samples
@@ -25,20 +27,41 @@ def _finite(signal, largest: float):
     return tf.where(tf.abs(signal) <= largest, signal, 0.0)
 
 
-def save(model: AcousticModel, folder: Path, signatures) -> None:
-    """As a SavedModel."""
+def save(weights: list[tf.Variable], folder: Path, signatures) -> None:
+    """As a SavedModel. `weights`: those that the signatures use, in the model's order."""
     module = tf.Module()  # of bare variables: Keras's own objects would store every weight a second time
-    module.weights = [variable.value for variable in model.weights]
+    module.weights = weights
     tf.saved_model.save(module, str(folder), signatures)
 
 
 class Serving:
-    """The functions that an export of a model offers. For `calibration` and `least_confidence` see `About`."""
+    """The functions that an export of a model offers.
 
-    def __init__(self, model: AcousticModel, units: Units, calibration: Calibration, least_confidence: float):
+    Args:
+        model, units: what it is.
+        calibration, least_confidence: see `About`.
+        half: store the network's weights in half precision; they are made float32 again whenever they are used.
+
+    Attributes:
+        weights: to store, in the model's order.
+    """
+
+    def __init__(
+        self,
+        model: AcousticModel,
+        units: Units,
+        calibration: Calibration,
+        least_confidence: float,
+        half: bool = False,
+    ):
         self._model, self._units = model, units
         self._calibration, self._least_confidence = calibration, least_confidence
+        self._halves = {}
+        if half:  # but not of means and variances, which may be too large for it
+            self._halves = {weight.path: tf.Variable(tf.cast(weight, tf.float16)) for weight in model.trainable_weights}
+        self.weights = [self._halves.get(weight.path, weight.value) for weight in model.weights]
         self._signal = signal_spec(model.settings.features)
+        self._score = tf.function(self._score_once, input_signature=[self._signal, LENGTHS])  # all signatures share it
         self._largest = samples.LARGEST if self._signal.name == "audio" else feature_files.LARGEST
 
     def signatures(self) -> dict:
@@ -48,10 +71,18 @@ class Serving:
             functions.update(self._streaming())
         return functions
 
-    def _score(self, signal, lengths):
+    def _stored_weights(self):
+        """Within it the model computes with the weights that are stored."""
+        if not self._halves:
+            return contextlib.nullcontext()
+        wide = [(weight, tf.cast(self._halves[weight.path], tf.float32)) for weight in self._model.trainable_weights]
+        return keras.StatelessScope(state_mapping=wide)
+
+    def _score_once(self, signal, lengths):
         lengths = tf.clip_by_value(lengths, 0, tf.shape(signal)[1])
         inputs = {self._signal.name: _finite(signal, self._largest), "lengths": lengths}
-        outputs = self._model(inputs, training=False)
+        with self._stored_weights():
+            outputs = self._model(inputs, training=False)
         return tf.nn.log_softmax(outputs["logits"]), outputs["frames"]
 
     def _log_probs(self):
@@ -98,12 +129,14 @@ class Serving:
 
         @tf.function
         def stream(audio, **state):
-            log_probs, state = streaming.step(_finite(audio, self._largest), state)
+            with self._stored_weights():
+                log_probs, state = streaming.step(_finite(audio, self._largest), state)
             return {"log_probs": log_probs, **state}
 
         @tf.function
         def stream_end(**state):
-            return {"log_probs": streaming.end(state)}
+            with self._stored_weights():
+                return {"log_probs": streaming.end(state)}
 
         return {
             "stream_start": stream_start,

@@ -41,6 +41,7 @@ class LiteRTModel:
             check_whole(folder, "features.tflite", "model.tflite", "assets/litert.json")
             self._n_fft, self._hop, self._stride = host["n_fft"], host["hop"], host["stride"]
             self._context, self._copies, self._centre = host["context"], host["copies"], host["centre"]
+            self._silent = host.get("silent_frames", 0)  # exports of before have none
             self._interpreters = [Interpreter(str(file), num_threads=1) for file in files]  # runners do not keep them
             self._mfcc, self._score = [each.get_signature_runner() for each in self._interpreters]
             shapes = {name: tuple(value["shape"]) for name, value in self._score.get_input_details().items()}
@@ -55,6 +56,10 @@ class LiteRTModel:
         except Exception as error:  # of a damaged file LiteRT raises ValueError or RuntimeError, json others
             problem = str(error).strip().splitlines() or [type(error).__name__]
             raise InputError(f"{folder}: a damaged model for LiteRT ({problem[0]})") from error
+
+    @property
+    def _silent_samples(self) -> int:
+        return self._silent * self._stride * self._hop
 
     def _hear_silence(self) -> None:
         """One step: some damage shows only then. Raises: ValueError: the files are not of one export."""
@@ -83,15 +88,22 @@ class LiteRTModel:
 
     def start(self) -> dict:
         """The state of a stream before any audio."""
-        before = self._n_fft // 2 if self._centre else 0
-        mfcc = np.zeros((0, self._coefficients), np.float32)
-        return {"audio": np.zeros(before, np.float32), "mfcc": mfcc, "states": self._states, "begun": False}
+        before = (self._n_fft // 2 if self._centre else 0) + self._silent_samples
+        return {
+            "audio": np.zeros(before, np.float32),
+            "heard": False,
+            "mfcc": np.zeros((0, self._coefficients), np.float32),
+            "begun": False,
+            "states": self._states,
+            "silent": self._silent,
+        }
 
     def step(self, audio: np.ndarray, state: dict) -> tuple[np.ndarray, dict]:
         """Log posteriors of the frames that further audio, float32 [samples], completes, and the new state.
 
         They come several at once: maybe none now, and more with the next audio.
         """
+        heard = state["heard"] or len(audio) > 0
         audio, mfcc = np.concatenate([state["audio"], audio]), [state["mfcc"]]
         begun = state["begun"]  # whether there were frames; those that are left may be none
         together = self._frames * self._stride  # MFCC frames, in a step
@@ -104,14 +116,16 @@ class LiteRTModel:
             log_probs, states = self._scored(mfcc[: self._window], states)
             found.append(log_probs)
             mfcc = mfcc[together:]
-        return self._joined(found), {"audio": audio, "mfcc": mfcc, "states": states, "begun": begun}
+        log_probs, silent = self._joined(found, state["silent"])
+        state = {"audio": audio, "heard": heard, "mfcc": mfcc, "begun": begun, "states": states, "silent": silent}
+        return log_probs, state
 
     def end(self, state: dict) -> np.ndarray:
         """Log posteriors of the last frames, which waited for audio that did not come."""
         audio, mfcc, states = state["audio"], state["mfcc"], state["states"]
-        before = self._n_fft // 2
-        if self._centre and (state["begun"] or len(audio) > before):
-            audio = np.concatenate([audio, np.zeros(self._n_fft - before, np.float32)])
+        if state["heard"]:
+            after = (self._n_fft - self._n_fft // 2 if self._centre else 0) + self._silent_samples
+            audio = np.concatenate([audio, np.zeros(after, np.float32)])
         mfcc = self._with_last(audio, mfcc)
         count = max(0, 1 + (len(mfcc) - self._context) // self._stride)
         found = []
@@ -120,7 +134,7 @@ class LiteRTModel:
             found.append(log_probs[:count])
             count -= self._frames
             mfcc = mfcc[self._frames * self._stride :]
-        return self._joined(found)
+        return self._joined(found, state["silent"])[0]
 
     def _with_last(self, audio: np.ndarray, mfcc: np.ndarray) -> np.ndarray:
         """All frames that are left, with copies of the first and the last one beyond the ends of the utterance."""
@@ -144,8 +158,10 @@ class LiteRTModel:
             outputs = self._score(mfcc=mfcc[None], **states)
         return outputs.pop("log_probs")[0], outputs
 
-    def _joined(self, parts: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate([np.zeros((0, len(self._about.units)), np.float32), *parts])
+    def _joined(self, parts: list[np.ndarray], silent: int) -> tuple[np.ndarray, int]:
+        """Scores without those of `silent` frames before the audio, and how many of these are still to come."""
+        log_probs = np.concatenate([np.zeros((0, len(self._about.units)), np.float32), *parts])
+        return log_probs[silent:], max(0, silent - len(log_probs))
 
 
 def _padded(values: np.ndarray, count: int) -> np.ndarray:

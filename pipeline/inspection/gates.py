@@ -35,6 +35,11 @@ class Gates:
         """
         return None if self.keeping is None else -1 / np.log(np.clip(self.keeping, 1e-6, 1 - 1e-6))
 
+    def after(self, frames: int) -> "Gates":
+        """Without so many frames at the beginning."""
+        gates = {name: values[frames:] for name, values in self.gates.items()}
+        return Gates(self.layer, gates, self.state[frames:], None if self.keeping is None else self.keeping[frames:])
+
 
 def gates_of(model: keras.Model, inputs: dict[str, np.ndarray]) -> list[Gates]:
     """Of every recurrent layer of an `AcousticModel`, on a batch of one utterance as `AcousticModel` takes it.
@@ -56,7 +61,7 @@ def gates_of(model: keras.Model, inputs: dict[str, np.ndarray]) -> list[Gates]:
             outputs = layer(values)[0]
             found.append(_inside(layer, layer.name, _array(values)))
         values = outputs
-    return found
+    return [gates.after(model.settings.features.silent_frames) for gates in found]
 
 
 def _inside(layer, name: str, values: np.ndarray) -> Gates:

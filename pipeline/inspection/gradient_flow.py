@@ -90,11 +90,12 @@ def gradient_flow(
     values, frames = model.front_end(inputs[model.input_name], inputs["lengths"])
     values, frames = (ops.convert_to_numpy(tensor) for tensor in model.stack(values, frames))
     alignments = model_alignments(model, inputs, labels) if alignments is None else alignments
+    silent = model.settings.features.silent_frames  # before the first frame that has a score
     size, gradients, found = int(frames.max()), _gradients_of(model), []
     for row, count, units, places in zip(values, frames, labels["labels"], alignments, strict=True):
         if len(places):
             chosen = np.unique(np.linspace(0, len(places) - 1, min(most_labels, len(places))).round().astype(int))
-            places, wanted = np.asarray(places)[chosen], np.asarray(units)[chosen]
+            places, wanted = np.asarray(places)[chosen] + silent, np.asarray(units)[chosen]
             copies = np.repeat(row[None, :count], len(chosen), axis=0)
             norms = [_state_norms(gradients, model, copies[at], places[at], wanted[at]) for at in _pieces(len(chosen))]
             found.append(_by_distance(np.concatenate(norms, axis=2), places, size))

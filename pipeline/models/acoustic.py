@@ -11,7 +11,7 @@ from keras import ops
 from pipeline import config
 from pipeline.augment.features import SpecAugmentation
 from pipeline.ctc import ctc_loss, is_feasible
-from pipeline.features import MFCC, Normalization, StackFrames, given_features
+from pipeline.features import MFCC, Normalization, StackFrames, given_features, with_silence
 from pipeline.models import hardware
 from pipeline.models.parts import in_parts
 from pipeline.models.recurrent import Bidirectional, make_cell
@@ -73,12 +73,14 @@ class AcousticModel(keras.Model):
         return given_features(signal, lengths) if self.mfcc is None else self.mfcc(signal, lengths)
 
     def front_end(self, signal, lengths):
-        """The same, normalized."""
+        """The same, normalized, and with the silence before and after that the network hears."""
+        if silent := self.settings.features.silent_samples:
+            signal, lengths = with_silence(signal, lengths, silent)
         values, frames = self.features_of(signal, lengths)
         return self.normalization(values, frames), frames
 
     def encode(self, values, frames, training=False):
-        """Scores of normalized features; the second half of `call`."""
+        """Scores of what `front_end` gives, without those of the silence before; the second half of `call`."""
         parts = self._parts if training else 1  # what is drawn at random is drawn for the whole batch
         values = self.spec_augment(values, frames, training=training)
         values, frames = self.stack(values, frames)
@@ -86,7 +88,8 @@ class AcousticModel(keras.Model):
             values = self._normalized(number, values)
             values = in_parts(parts, functools.partial(_hear, layer, training=training), values, frames)
             values = self.dropouts[number](values, training=training)
-        return {"logits": self.logits(values), "frames": frames}
+        silent = self.settings.features.silent_frames
+        return {"logits": self.logits(values[:, silent:]), "frames": ops.maximum(0, frames - silent)}
 
     def go_on(self, values, states, unrolled=False):
         """Scores of further frames, by layers that go on from their states; for inference, in one direction.

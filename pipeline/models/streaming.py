@@ -26,9 +26,11 @@ class StreamingModel:
     def start(self, batch) -> State:
         """The state before any audio. `batch`: int32 []."""
         before = self._features.n_fft // 2 if self._features.centre else 0
-        audio, mfcc = ops.zeros((batch, before)), ops.zeros((batch, 0, self._features.coefficients))
+        audio = ops.zeros((batch, before + self._features.silent_samples))
+        mfcc = ops.zeros((batch, 0, self._features.coefficients))
         states = _named([[ops.zeros((batch, size)) for size in sizes] for sizes in self.state_sizes])
-        return {"waiting_audio": audio, "waiting_mfcc": mfcc, "begun": ops.zeros((batch,)), **states}
+        silent = ops.full((batch,), float(self._features.silent_frames))
+        return {"waiting_audio": audio, "waiting_mfcc": mfcc, "begun": ops.zeros((batch,)), "silent": silent, **states}
 
     @property
     def state_sizes(self) -> list[list[int]]:
@@ -51,10 +53,11 @@ class StreamingModel:
 
     def end(self, state: State):
         """Log posteriors float32 [batch, frames, units] of the frames that waited for what did not come."""
-        rest = 0
-        if self._features.centre:  # half a frame of silence before and after the audio, but none around nothing
-            after = self._features.n_fft - self._features.n_fft // 2
-            rest = ops.where(ops.any(state["begun"] > 0), after, 0)
+        rest = self._features.silent_samples
+        if self._features.centre:  # half a frame of silence before and after the audio
+            rest += self._features.n_fft - self._features.n_fft // 2
+        if rest:
+            rest = ops.where(ops.any(state["begun"] > 0), rest, 0)  # but none around nothing
         return self._advance(ops.zeros((ops.shape(state["begun"])[0], rest)), state, last=True)[0]
 
     def _advance(self, audio, state, last):
@@ -72,7 +75,21 @@ class StreamingModel:
         )
         names = _named(self.state_sizes)
         states = dict(zip(names, states, strict=True))
-        return log_probs, {"waiting_audio": audio_left, "waiting_mfcc": mfcc_left, "begun": begun, **states}
+        log_probs, silent = self._without_silence(log_probs, state["silent"])
+        return log_probs, {
+            "waiting_audio": audio_left,
+            "waiting_mfcc": mfcc_left,
+            "begun": begun,
+            "silent": silent,
+            **states,
+        }
+
+    def _without_silence(self, log_probs, silent):
+        """Scores without those of frames before the audio, and how many of these are still to come."""
+        if not self._features.silent_frames:
+            return log_probs, silent
+        count = ops.minimum(ops.cast(ops.max(silent), "int32"), ops.shape(log_probs)[1])
+        return log_probs[:, count:], silent - ops.cast(count, silent.dtype)
 
     def _beyond_the_ends(self, mfcc, before, last):
         """Frames with copies of the first before and of the last after them, where an utterance begins or ends."""

@@ -12,6 +12,9 @@ from pipeline.models.acoustic import AcousticModel
 from pipeline.text import Units
 from pipeline.training.run import Run, differences
 
+_FREE = ("model.dropout", "features.silent_frames")
+"""Settings of the network and its features in which the two models may differ."""
+
 
 def start_from(model: AcousticModel, units: Units, folder: str | Path) -> list[str]:
     """Gives a new model the weights of a trained one, its features' mean and variance included.
@@ -63,7 +66,7 @@ def _load(folder: Path) -> tuple[Config, Units, AcousticModel]:
 
 def _check(old: Config, new: Config, folder: str | Path) -> None:
     parts = [each.model_dump(mode="json", include={"features": True, "model": True}) for each in (old, new)]
-    different = {key: values for key, values in differences(*parts).items() if key != "model.dropout"}
+    different = {key: values for key, values in differences(*parts).items() if key not in _FREE}
     if different:
         key, (theirs, mine) = next(iter(different.items()))
         raise InputError(

@@ -1,5 +1,6 @@
 """A whole training, and the same with stock Keras's recurrent layers and CTC loss."""
 
+import contextlib
 import json
 import statistics
 import tempfile
@@ -19,6 +20,7 @@ def add_options(work) -> None:
     """Of this work."""
     work.add_argument("config", metavar="CONFIG", help="a YAML file, such as those in configs/")
     work.add_argument("overrides", metavar="key=value", nargs="*", help="settings that override the file's")
+    work.add_argument("--keep", metavar="FOLDER", help="a new folder for the runs, which scripts/export.py takes")
 
 
 def measured(arguments) -> Iterator[Row]:
@@ -31,8 +33,8 @@ def measured(arguments) -> Iterator[Row]:
     settings = load_config(arguments.config, overrides)
     names = [name for name in IMPLEMENTATIONS if name not in arguments.without]
     found = {name: [] for name in names}
-    with tempfile.TemporaryDirectory() as folder:
-        trainings = {name: _training(name, [arguments.config, *overrides], Path(folder)) for name in names}
+    with _folder(arguments.keep) as folder:
+        trainings = {name: _training(name, [arguments.config, *overrides], folder) for name in names}
         try:
             say_load()
             for number in range(1, settings.training.epochs + 1):
@@ -58,6 +60,22 @@ def measured(arguments) -> Iterator[Row]:
             "its_wer": best["wer"],
         }
         yield Row(size, name, 1000 * seconds, seconds / medians[names[0]], more)
+
+
+@contextlib.contextmanager
+def _folder(keep: str | None) -> Iterator[Path]:
+    """For the runs: one to keep, or one that is gone afterwards. Raises: PipelineError: it cannot be made anew."""
+    if keep is None:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+        return
+    from pipeline.errors import PipelineError
+
+    try:
+        Path(keep).mkdir(parents=True)
+    except OSError as error:
+        raise PipelineError(f"--keep {keep}: a new folder wanted ({error.strerror})") from error
+    yield Path(keep)
 
 
 def _training(name: str, configuration: list[str], folder: Path) -> Child:

@@ -10,9 +10,9 @@ from pipeline.export.earlier import take_over
 from pipeline.text import Units
 
 
-def export(folder, weights, units="ab"):
+def export(folder, weights, units="ab", dtype=np.float32):
     module = tf.Module()
-    module.weights = [tf.Variable(np.array(values, np.float32)) for values in weights]
+    module.weights = [tf.Variable(np.array(values, dtype)) for values in weights]
     tf.saved_model.save(module, str(folder))
     (folder / "assets").mkdir(exist_ok=True)
     Units("characters", units).save(folder / "assets" / "units.txt")
@@ -27,8 +27,9 @@ def earlier(tmp_path):
     return folder
 
 
-def test_what_was_tuned_is_kept_for_the_same_model(earlier, tmp_path, caplog):
-    new = export(tmp_path / "new", [[1.0, 2.0], [3.0]])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_what_was_tuned_is_kept_for_the_same_model(earlier, tmp_path, caplog, dtype):
+    new = export(tmp_path / "new", [[1.0, 2.0001], [3.0]] if dtype == np.float16 else [[1.0, 2.0], [3.0]], dtype=dtype)
     take_over(earlier, new)
     assert load_thresholds(new) == {"ab": 0.7}
     assert read_decoding_weights(new) == DecodingWeights(1.5, 0.5)

@@ -40,7 +40,9 @@ def test_onnx_scores_as_the_network_whatever_the_shapes(tmp_path, model):
 
 
 @pytest.mark.parametrize(
-    "features", [{}, {"centre": True, "stack": 1, "stride": 2}, {"stack": 2, "stride": 5}], ids=str
+    "features",
+    [{}, {"centre": True, "stack": 1, "stride": 2}, {"stack": 2, "stride": 5}, {"silent_frames": 2}],
+    ids=str,
 )
 def test_onnx_counts_the_frames_of_any_lengths(tmp_path, features):
     pytest.importorskip("tf2onnx")

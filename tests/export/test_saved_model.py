@@ -14,7 +14,9 @@ from pipeline.errors import InputError, PipelineError
 from pipeline.export.saved_model import export
 from pipeline.export.serving import Serving
 from pipeline.inference import Recognizer
+from pipeline.models.acoustic import AcousticModel
 from pipeline.training.run import Run
+from pipeline.training.start import start_from
 from pipeline.training.trainer import train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +65,29 @@ def test_the_export_scores_as_the_trained_model_does(exported, speech):
     outputs = model({"audio": audio, "lengths": lengths})
     np.testing.assert_array_equal(served["frames"], outputs["frames"])
     np.testing.assert_allclose(served["log_probs"], tf.nn.log_softmax(outputs["logits"]), atol=1e-5)
+
+
+def test_half_precision_halves_the_weights_and_changes_next_to_nothing(exported, speech, tmp_path):
+    run, whole, model = exported
+    export(run, tmp_path / "half", half=True)
+    files = [folder / "variables" / "variables.data-00000-of-00001" for folder in (whole, tmp_path / "half")]
+    sizes = [file.stat().st_size for file in files]
+    assert sizes[1] < 0.6 * sizes[0]
+    audio, lengths = speech
+    signatures = tf.saved_model.load(str(tmp_path / "half")).signatures
+    lengths = np.full_like(lengths, audio.shape[1])
+    found = signatures["log_probs"](audio=tf.constant(audio), lengths=tf.constant(lengths))["log_probs"]
+    wanted = tf.nn.log_softmax(model({"audio": audio, "lengths": lengths})["logits"])
+    difference = np.abs(found - wanted)
+    assert 0 < difference.max() < 0.05 and difference.mean() < 0.005
+    state = signatures["stream_start"](batch=tf.constant(len(audio)))
+    state = signatures["stream"](audio=tf.constant(audio), **state)
+    streamed = state.pop("log_probs")
+    np.testing.assert_allclose(streamed, found[:, : streamed.shape[1]], atol=1e-4)
+    started = AcousticModel(load_config(run / "config.yaml"), model.logits.units)
+    start_from(started, Run(run).load()[1], tmp_path / "half")
+    for mine, theirs in zip(started.weights, model.weights, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-6)
 
 
 def test_text_by_signature_and_by_recognizer_agree_whatever_the_batch(exported, speech):

@@ -33,6 +33,8 @@ VARIANTS = [
     {"model": {"cell": "gru", "layer_normalization": True}, "features": {"deltas": 2, "stack": 5, "stride": 2}},
     {"features": {"stack": 2, "stride": 5, "deltas": 1}},
     {"features": {"stack": 1, "stride": 1, "hop_ms": 16.0, "centre": True}},  # steps leave no frames behind
+    {"features": {"silent_frames": 3, "deltas": 1}},
+    {"features": {"silent_frames": 11, "centre": True}},  # more than a step
 ]
 WITHOUT_TENSORFLOW = """
 import sys

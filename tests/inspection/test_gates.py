@@ -48,6 +48,14 @@ def lstm(values, layer):
     return map(np.array, zip(*found, strict=True))
 
 
+def test_gates_begin_where_the_utterance_does(tmp_path):
+    model, values, inputs = made(tmp_path, "features.silent_frames=4")
+    (found,) = gates_of(model, inputs)
+    assert len(found.state) == len(values) - 4 == int(model(inputs)["frames"][0])
+    _, _, _, c, _ = lstm(values, model.recurrent[0])
+    np.testing.assert_allclose(found.state, c[4:], atol=1e-4)
+
+
 def test_gates_of_stacked_lstms_are_those_of_the_textbook(tmp_path):
     model, values, inputs = made(tmp_path, "model.layers=2")
     found = gates_of(model, inputs)

@@ -12,10 +12,11 @@ from pipeline.models.acoustic import AcousticModel
 LENGTHS = np.array([4000, 2500, 7000, 0], np.int32)
 
 
-def settings(**model):
+def settings(silent_frames=0, **model):
+    features = {"sample_rate": 8000, "n_fft": 256, "mels": 20, "coefficients": 10, "silent_frames": silent_frames}
     values = {
         "name": "tiny",
-        "features": {"sample_rate": 8000, "n_fft": 256, "mels": 20, "coefficients": 10},
+        "features": features,
         "model": {"units": 8, "layers": 2, **model},
         "data": {split: [{"kind": "manifest", "path": "none"}] for split in ("train", "valid")},
     }
@@ -80,6 +81,21 @@ def test_the_future_does_not_change_the_past(cell):
     before = (5000 - 256) // 80 // 3 - 1
     np.testing.assert_allclose(first[0, :before], second[0, :before], atol=1e-6)
     assert not np.allclose(first[0, 24], second[0, 24])
+
+
+@pytest.mark.parametrize("silent", [1, 3])
+def test_silent_frames_are_those_of_audio_with_silence_around_it(silent):
+    plain, quiet = (AcousticModel(settings(frames), units=5, portable=True) for frames in (0, silent))
+    for mine, theirs in zip(quiet.weights, plain.weights, strict=True):
+        mine.assign(theirs)
+    samples = quiet.settings.features.silent_samples
+    for row in speech(padding=100):
+        found = quiet({"audio": row[None], "lengths": np.array([7000], np.int32)})
+        around = np.pad(row[:7000], samples)
+        wanted = plain({"audio": around[None], "lengths": np.array([len(around)], np.int32)})
+        count = int(found["frames"][0])
+        assert count == int(wanted["frames"][0]) - silent == quiet.settings.features.network_frames(7000)
+        np.testing.assert_allclose(found["logits"][0, :count], wanted["logits"][0, silent : silent + count], atol=1e-5)
 
 
 def test_utterances_that_do_not_fit_are_counted_and_left_out_of_the_mean():

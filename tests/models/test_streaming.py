@@ -21,6 +21,9 @@ VARIANTS = [
     {"features": {"centre": True, "hop_ms": 16.0, "stack": 1, "stride": 1}},  # what waits may be as at the start
     {"features": {"stack": 2, "stride": 5, "deltas": 1}},
     {"features": {"hop_ms": 40.0, "window_ms": 20.0}},
+    {"features": {"silent_frames": 1}},
+    {"features": {"silent_frames": 3, "deltas": 1, "centre": True}},
+    {"features": {"silent_frames": 2, "hop_ms": 40.0, "window_ms": 20.0, "centre": True, "stack": 1, "stride": 1}},
 ]
 
 
