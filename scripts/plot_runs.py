@@ -18,6 +18,8 @@ def main(arguments) -> None:
             runs[run.name] = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["epochs"]
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{run}: a run with a metrics.json wanted, found none ({error})") from error
+        if not runs[run.name]:
+            raise InputError(f"{run}: a run that learnt for an epoch or more wanted")
     plot_learning(arguments.out, runs, arguments.value, LABELS[arguments.value])
 
 

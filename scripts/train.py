@@ -33,12 +33,10 @@ def main(arguments) -> None:
             print(epoch_line(epoch, settings.training.epochs), flush=True)
 
     metrics = train(settings, folder, tell, [ProgressBar(settings.training.epochs)], arguments.profile)
-    best = metrics["best"]
-    print(
-        f"{folder}: {len(metrics['epochs'])} epochs done; best is epoch {best['epoch']} with "
-        f"CER {best['cer']:.1%}, WER {best['wer']:.1%} on the validation data",
-        file=out,
-    )
+    best, done = metrics["best"], "nothing to learn; what it started from has"
+    if settings.training.epochs:
+        done = f"{len(metrics['epochs'])} epochs done; best is epoch {best['epoch']} with"
+    print(f"{folder}: {done} CER {best['cer']:.1%}, WER {best['wer']:.1%} on the validation data", file=out)
 
 
 arguments = command.parser(__doc__, "python scripts/train.py configs/quickstart.yaml model.cell=simple_rnn")

@@ -7,6 +7,7 @@ import pydantic
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from pipeline.config.section import Section, Share
+from pipeline.errors import InputError
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
@@ -183,11 +184,12 @@ class Model(Section):
 
 
 class Training(Section):
-    start: str | None = Field(
+    start: str | Annotated[list[str], Field(min_length=1)] | None = Field(
         None,
-        description="A run's or an export's folder whose weights it starts from; relative to the working folder.",
+        description="A run's or an export's folder whose weights it starts from, or several, for the mean of theirs; "
+        "relative to the working folder.",
     )
-    epochs: PositiveInt = 50
+    epochs: NonNegativeInt = Field(50, description="0: nothing is learnt, the weights of `start` are what there is.")
     learning_rate: PositiveFloat = 1e-3
     final_learning_rate: NonNegativeFloat = Field(
         1e-5, description="At the end; no more than learning_rate, whatever it says."
@@ -213,3 +215,19 @@ class Training(Section):
         0.02,
         description="Of the training's time, the share that TensorBoard's pictures and histograms may take; 0: none.",
     )
+
+    @pydantic.model_validator(mode="after")
+    def _has_weights(self):
+        if not self.epochs and not self.start:
+            raise ValueError("start wanted with epochs = 0, got none")
+        return self
+
+    @property
+    def starts(self) -> list[str]:
+        """The folders of `start`."""
+        return [self.start] if isinstance(self.start, str) else self.start or []
+
+    def check_learns(self) -> None:
+        """Raises: InputError: there are no epochs."""
+        if not self.epochs:
+            raise InputError("training.epochs: 1 or more wanted, found 0")

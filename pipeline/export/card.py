@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pipeline.config import Config, Features
+from pipeline.config import Config, Features, Training
 from pipeline.export.calibration import Calibrated
 from pipeline.text import Units
 
@@ -20,13 +20,13 @@ _CARD = """\
 | hears | {hears} |
 | writes | {count} {kind}: {symbols} |
 | trained on | {sources} |
-| trained for | {epochs} epochs, {duration}{start} |
+| trained for | {training} |
 | licences | {licence} |
 
 ## How well it does
 
 On its validation data, whose speakers it was not trained on{caveat}, greedy decoding gave a word error rate of
-{wer:.1%} and a character error rate of {cer:.1%}. The epoch (number {epoch}) was chosen by that data, so
+{wer:.1%} and a character error rate of {cer:.1%}. {chosen} chosen by that data, so
 expect a little less elsewhere. Measured by, and repeated with:
 
 ```
@@ -87,15 +87,22 @@ def card(
         else "",
         wer=metrics["wer"],
         cer=metrics["cer"],
-        epoch=metrics["epoch"],
-        epochs=settings.training.epochs,
-        duration=f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours",
-        start=f", from the weights of `{settings.training.start}`" if settings.training.start else "",
+        chosen=f"The epoch (number {metrics['epoch']}) was" if settings.training.epochs else "The models may have been",
+        training=_training(settings.training, seconds),
         calibration=_calibration(calibrated),
         out=_shortest(out),
         limits=f"{settings.limits}\n\n" if settings.limits else "",
         noise=_noise(calibrated),
     )
+
+
+def _training(training: Training, seconds: float) -> str:
+    start = " and ".join(f"`{folder}`" for folder in training.starts)
+    start = f"the mean of the weights of {start}" if len(training.starts) > 1 else f"the weights of {start}"
+    if not training.epochs:
+        return f"no further epochs: it is {start}"
+    duration = f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+    return f"{training.epochs} epochs, {duration}{f', from {start}' if training.starts else ''}"
 
 
 def _hears(features: Features) -> str:

@@ -62,6 +62,7 @@ def run_trainings(
     Raises:
         InputError: the data cannot be used, a variant cannot be made, or the folder has results of other settings.
     """
+    settings.training.check_learns()
     units = load_splits(settings).units
     # As symbols, because another seed's strings may lack some.
     settings = with_values(settings, {"units.symbols": units.symbols, "units.phrases": []})

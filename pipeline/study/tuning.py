@@ -65,6 +65,7 @@ def tune(
         raise InputError("tune: keys with the values to choose from wanted in the configuration, found none")
     if trials is None and minutes is None:
         raise InputError("a budget wanted, in trials or minutes")
+    settings.training.check_learns()
     folder = Path(folder)
     search = _Search(settings, folder, on_trial)
     made = ORACLES[oracle](

@@ -118,11 +118,19 @@ class Validation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         with self.model.optimizer.averaged():
-            nats = self._transcribe()
+            logs.update(self.measure())
+
+    def measure(self) -> dict[str, float]:
+        """The loss in nats an utterance and error rates, by the weights that the model has.
+
+        Raises:
+            PipelineError: nothing with words could be read.
+        """
+        nats = self._transcribe()
         if not any(self.references):
             raise PipelineError("no validation utterance with words could be read, to choose a model by")
         rates = error_rates(self.references, self.hypotheses)
-        logs.update(val_loss=float(np.mean(nats)), cer=rates.cer, wer=rates.wer)
+        return {"val_loss": float(np.mean(nats)), "cer": rates.cer, "wer": rates.wer}
 
     def _transcribe(self) -> list[float]:
         nats, self.utterances, self.references, self.hypotheses, self.shown = [], [], [], [], []

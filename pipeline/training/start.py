@@ -16,37 +16,46 @@ _FREE = ("model.dropout", "features.silent_frames")
 """Settings of the network and its features in which the two models may differ."""
 
 
-def start_from(model: AcousticModel, units: Units, folder: str | Path) -> list[str]:
+def start_from(model: AcousticModel, units: Units, folders: list[str]) -> list[str]:
     """Gives a new model the weights of a trained one, its features' mean and variance included.
 
     An output goes to the same symbol's; those of symbols that are new stay as they were drawn. A word is never the
-    same as a character: "a" is both.
+    same as a character: "a" is both. Of several models it is the mean of their weights, which is of use where they
+    have been trained from the same one (Wortsman et al., "Model soups", 2022).
 
     Args:
         model: new, changed in place.
         units: what it is to spell in.
-        folder: a run's, whose best model is meant, or an export's.
+        folders: of runs, whose best models are meant, or of exports.
 
     Returns:
-        The symbols that are new.
+        The symbols that are new to any of them.
 
     Raises:
         InputError: there is no such model, or its network or its features are others.
     """
+    known, weights = zip(*(_weights_for(model, units, folder) for folder in folders), strict=True)
+    for mine, values in zip(model.weights, zip(*weights, strict=True), strict=True):
+        mine.assign(np.mean(values, axis=0))
+    return [symbol for symbol in units.symbols if not all(symbol in each for each in known)]
+
+
+def _weights_for(model: AcousticModel, units: Units, folder: str) -> tuple[set[str], list[np.ndarray]]:
+    """The symbols that a trained model knows, and what the new one's weights would be if it started from it alone."""
     settings, known, trained = _load(Path(folder))
     _check(settings, model.settings, folder)
-    for mine, theirs in zip(model.weights, trained.weights, strict=True):
-        if not any(mine is each for each in model.logits.weights):
-            mine.assign(keras.ops.convert_to_numpy(theirs))
     shared = known.symbols if known.kind == units.kind else []
     numbers = {symbol: number for number, symbol in enumerate(shared, start=1)}
     pairs = [(0, 0), *((at, numbers.get(symbol)) for at, symbol in enumerate(units.symbols, start=1))]
     to, of = np.array([pair for pair in pairs if pair[1] is not None]).T
-    for mine, theirs in zip(model.logits.weights, trained.logits.weights, strict=True):
-        values = keras.ops.convert_to_numpy(mine).copy()
-        values[..., to] = keras.ops.convert_to_numpy(theirs)[..., of]
-        mine.assign(values)
-    return [symbol for symbol in units.symbols if symbol not in numbers]
+    weights = []
+    for mine, theirs in zip(model.weights, trained.weights, strict=True):
+        values = keras.ops.convert_to_numpy(theirs)
+        if any(mine is each for each in model.logits.weights):
+            found, values = values, keras.ops.convert_to_numpy(mine).copy()
+            values[..., to] = found[..., of]
+        weights.append(values)
+    return set(numbers), weights
 
 
 def _load(folder: Path) -> tuple[Config, Units, AcousticModel]:

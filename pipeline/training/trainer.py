@@ -21,10 +21,11 @@ from pipeline.models.recurrent import cell_named
 from pipeline.text import Units
 from pipeline.training.backend import compiled, is_jax, make_deterministic
 from pipeline.training.callbacks import EpochOrder, Keeper, Validation, Vitals
+from pipeline.training.checkpoint import save_checkpoint
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.panels import Panels
 from pipeline.training.profile import Profile
-from pipeline.training.run import Run
+from pipeline.training.run import Run, write_json
 from pipeline.training.start import start_from
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,8 @@ def _learn(
     """What `train` does once the data is there."""
     keras.utils.set_random_seed(settings.seed)  # not before: to prepare a set of TFDS draws numbers as well
     model = AcousticModel(settings, len(splits.units))
+    if not settings.training.epochs:
+        return _keep_start(settings, run, splits, model)
     optimizer = make_optimizer(settings.training, splits.train.count())
     optimizer.build(model.trainable_variables)
     # TensorFlow's compiler makes recurrent layers slower, and would compile anew for every length of a batch.
@@ -94,8 +97,7 @@ def _learn(
         keeper.resume(model)
         log.info("%s: going on after epoch %d of %d", run.folder, len(keeper.epochs), settings.training.epochs)
     elif settings.training.start:
-        new = start_from(model, splits.units, settings.training.start)
-        log.info("starting from %s%s", settings.training.start, f"; new: {' '.join(map(repr, new))}" if new else "")
+        _start(model, settings, splits.units)
     elif settings.features.normalization == "global":
         model.normalization.set_statistics(*statistics(model, splits.train))
     if not keeper.finished:
@@ -119,6 +121,27 @@ def _learn(
             board.close()
             splits.skipped.save(run.skipped)
     return keeper.metrics
+
+
+def _start(model: AcousticModel, settings: Config, units: Units) -> None:
+    folders = settings.training.starts
+    new = start_from(model, units, folders)
+    told = f"the mean of {', '.join(folders)}" if len(folders) > 1 else folders[0]
+    log.info("starting from %s%s", told, f"; new: {' '.join(map(repr, new))}" if new else "")
+
+
+def _keep_start(settings: Config, run: Run, splits: Splits, model: AcousticModel) -> dict:
+    """What `train` does of no epochs: the run's best model is what it starts from."""
+    _start(model, settings, splits.units)
+    validation = Validation(splits.valid, splits.units, settings)
+    validation.set_model(model)
+    validation.on_train_begin()
+    best = {"epoch": 0, **{name: round(value, 6) for name, value in validation.measure().items()}}
+    metrics = {"finished": True, "best": best, "epochs": []}
+    for path in (run.best, run.last):
+        save_checkpoint(path, model.variables, best)
+    write_json(run.metrics, metrics)
+    return metrics
 
 
 def _dataset(batches: Batches, features: Features) -> tf.data.Dataset:

@@ -31,6 +31,7 @@ def measured(arguments) -> Iterator[Row]:
 
     overrides = [*arguments.overrides, "training.pictures=0", "training.quiet_db=null"]
     settings = load_config(arguments.config, overrides)
+    settings.training.check_learns()
     names = [name for name in IMPLEMENTATIONS if name not in arguments.without]
     found = {name: [] for name in names}
     with _folder(arguments.keep) as folder:

@@ -85,7 +85,7 @@ def test_half_precision_halves_the_weights_and_changes_next_to_nothing(exported,
     streamed = state.pop("log_probs")
     np.testing.assert_allclose(streamed, found[:, : streamed.shape[1]], atol=1e-4)
     started = AcousticModel(load_config(run / "config.yaml"), model.logits.units)
-    start_from(started, Run(run).load()[1], tmp_path / "half")
+    start_from(started, Run(run).load()[1], [tmp_path / "half"])
     for mine, theirs in zip(started.weights, model.weights, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-6)
 
