@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import os
 import shlex
 import sys
 
@@ -28,8 +27,7 @@ def main(arguments) -> None:
     if arguments.minutes is not None and not 0 < arguments.minutes < math.inf:
         raise InputError(f"--minutes: more than 0 wanted, found {arguments.minutes:g}")
     settings = load_config(arguments.config, arguments.overrides)
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # as train.py has it
-    command.load_tensorflow()
+    command.load_tensorflow_to_train()
     from pipeline.study.memory import MemoryTask
     from pipeline.study.report import make_report
     from pipeline.study.results import Results

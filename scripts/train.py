@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import sys
 from pathlib import Path
 
@@ -14,9 +13,7 @@ def main(arguments) -> None:
 
     settings = load_config(arguments.config, arguments.overrides)
     folder = Path("runs") / settings.name
-    # A batch is computed in parts, one to a core (models/parts.py); threads within a product would only get in the way.
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    command.load_tensorflow()
+    command.load_tensorflow_to_train()
     from pipeline.training.progress import ProgressBar, epoch_line
     from pipeline.training.trainer import train
 

@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import os
 import sys
 from pathlib import Path
 
@@ -22,8 +21,7 @@ def main(arguments) -> None:
         raise InputError(f"--minutes: more than 0 wanted, found {arguments.minutes:g}")
     settings = load_config(arguments.config, arguments.overrides)
     folder = Path(arguments.out or f"runs/{settings.name}-tune")
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # as train.py has it
-    command.load_tensorflow()
+    command.load_tensorflow_to_train()
     from pipeline.study.tuning import tune
 
     out = sys.stderr if arguments.json else sys.stdout

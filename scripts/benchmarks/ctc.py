@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import command
 import numpy as np
 
 from benchmarks.peers import compared
@@ -109,5 +110,5 @@ def _pytorch(size: dict):
 
 
 IMPLEMENTATIONS = {"pipeline": _pipeline, "keras.ops.ctc_loss": _keras, "pytorch": _pytorch}
-ENVIRONMENT = {"pipeline": {"TF_NUM_INTRAOP_THREADS": "1"}}
+ENVIRONMENT = {"pipeline": command.TRAINING}
 """As scripts/train.py sets it; the peers have their own defaults, all cores."""

@@ -7,12 +7,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import command
+
 from benchmarks.processes import Child, say, say_load
 from benchmarks.timing import Row
 
 EXAMPLE = "python scripts/bench.py epochs configs/commands_lstm.yaml training.epochs=12"
 BACKENDS = ("tensorflow",)
-IMPLEMENTATIONS = {"pipeline": {"TF_NUM_INTRAOP_THREADS": "1"}, "keras": {}}
+IMPLEMENTATIONS = {"pipeline": command.TRAINING, "keras": {}}
 """And what their processes have in their environments: as scripts/train.py sets it, and all cores."""
 
 

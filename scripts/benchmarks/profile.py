@@ -18,7 +18,7 @@ from benchmarks.timing import Row, at_least, measure
 EXAMPLE = "python scripts/bench.py profile --cell lstm"
 BACKENDS = ("tensorflow",)
 """Of Keras, on which this runs."""
-ENVIRONMENT = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+ENVIRONMENT = {**command.TRAINING, "TF_NUM_INTEROP_THREADS": "1"}
 """One operation at a time: what passes by the clock is the processor's time, unless something else has the core."""
 OPERATION = re.compile(r"([\w./-]+):(\w+)")
 """An event of the profiler: a node of the graph and its kind."""

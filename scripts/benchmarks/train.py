@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import command
 import numpy as np
 
 from benchmarks.ctc import check_frames
@@ -302,5 +303,5 @@ IMPLEMENTATIONS = {
     "keras": _stock_keras,
     "pytorch": _pytorch,
 }
-ENVIRONMENT = {name: {"TF_NUM_INTRAOP_THREADS": "1"} for name in ("pipeline", "pipeline, bfloat16")}
+ENVIRONMENT = dict.fromkeys(("pipeline", "pipeline, bfloat16"), command.TRAINING)
 """As scripts/train.py sets it; the peers have their own defaults, all cores."""
