@@ -19,11 +19,14 @@ def forward(log_probs, states):
     """Float64 forward variable of Graves et al. (2006), equations 5 to 8: [frames, states]."""
     alpha = np.full((len(log_probs), len(states)), -np.inf)
     alpha[0, :2] = log_probs[0, states[:2]]
+    states = np.array(states)
+    skips = (states[2:] != 0) & (states[2:] != states[:-2])
     for t in range(1, len(log_probs)):
-        for s, unit in enumerate(states):
-            skips = s >= 2 and unit != 0 and unit != states[s - 2]
-            before = alpha[t - 1, max(0, s - 1 - skips) : s + 1]
-            alpha[t, s] = np.logaddexp.reduce(before) + log_probs[t, unit]
+        before = alpha[t - 1]
+        into = before.copy()
+        into[1:] = np.logaddexp(into[1:], before[:-1])
+        into[2:] = np.where(skips, np.logaddexp(into[2:], before[:-2]), into[2:])
+        alpha[t] = into + log_probs[t, states]
     return alpha
 
 
@@ -105,6 +108,18 @@ def test_loss_and_gradient_are_those_of_float64(utterance, padding):
     np.testing.assert_allclose(losses[0], loss, atol=1e-4)
     np.testing.assert_allclose(gradients[0, :count], gradient, atol=1e-4)
     assert not np.any(gradients[0, count:])
+
+
+def test_long_utterances_are_rated_as_in_float64():
+    spoken = np.random.default_rng(1).integers(1, 4, 400).tolist()
+    utterances = [(3000, spoken), (2500, spoken[:150])]
+    labels, logits, label_lengths, frames = batch(utterances, units=4)
+    losses, gradients = loss_and_gradient(labels, logits, label_lengths, frames)
+    for row, (count, own) in enumerate(utterances):
+        loss, gradient = reference(logits[row, :count], own)
+        np.testing.assert_allclose(losses[row], loss, rtol=1e-5)
+        np.testing.assert_allclose(gradients[row, :count], gradient, atol=1e-3)
+        assert not np.any(gradients[row, count:])
 
 
 def test_padding_changes_nothing():
